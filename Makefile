@@ -1,0 +1,30 @@
+# Undercroft: `make` builds, `make test` checks everything, `make help` tells the rest.
+
+CARGO ?= cargo
+
+.PHONY: build test lint docs clean help
+
+build: ## Build the whole workspace, optimised
+	scripts/install-needs build
+	$(CARGO) build --release --locked --workspace
+
+test: lint docs ## Run every check and every test
+	scripts/install-needs test
+	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked -p undercroft-vault --no-default-features
+
+lint: ## Formatting, warnings, licences and banned crates
+	scripts/install-needs build lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) deny --log-level error check bans licenses sources
+
+docs: ## Build the documentation; a broken link fails
+	scripts/install-needs build
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+clean: ## Remove what was built
+	$(CARGO) clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile

@@ -1,0 +1,1 @@
+//! The database of sites, environments, backups and jobs.

@@ -1,0 +1,3 @@
+//! The `undercroft` program.
+
+fn main() {}

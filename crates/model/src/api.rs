@@ -1,0 +1,1 @@
+//! The shapes of the API: what the server answers and the client reads.

@@ -1,0 +1,26 @@
+//! The words of Undercroft as types: sites, environments, elements, backups, archives, progress.
+//!
+//! Every other crate speaks in these types; this one uses none of them and does no I/O. Text from
+//! outside (a command line, a request, a file) is parsed into them once, at the edge, and is valid from
+//! then on. Start at [`element`] and [`name`], then [`backup`], [`settings`] and [`progress`].
+
+pub mod api;
+pub mod backup;
+pub mod element;
+pub mod name;
+pub mod progress;
+pub mod report;
+pub mod secret;
+pub mod settings;
+
+pub use backup::{ArchiveName, BackupFolder, BackupKind, KeepFor};
+pub use element::{Element, ElementSet};
+pub use name::{EnvName, SiteEnv, SiteName};
+pub use progress::{Cancelled, Observer, Remark, Silent, Weight};
+pub use report::{
+    BackupReport, CodeFacts, DatabaseFacts, ElementReport, ElementState, Facts, FilesFacts, LeftOut,
+};
+pub use secret::Secret;
+pub use settings::{
+    CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, EnvSettings, FilesSource, TlsMode,
+};

@@ -1,0 +1,112 @@
+//! Where an environment's three elements are, and how they are to be captured.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+
+/// All that is known of an environment: found by looking, or told by a person.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvSettings {
+    /// The folder that was pointed at, on the host where the site lives.
+    pub folder: Option<PathBuf>,
+    /// Where the code is; `None` if this environment has none to back up.
+    pub code: Option<CodeSource>,
+    /// Where the database is; `None` if this environment has none to back up.
+    pub database: Option<DatabaseTarget>,
+    /// Where the files are; `None` if this environment has none to back up.
+    pub files: Option<FilesSource>,
+}
+
+/// Where code comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum CodeSource {
+    /// A git repository: a path (a work tree, a bare repository) or a URL.
+    Git {
+        /// Path or URL, as git would take it.
+        repository: String,
+        /// Which commit of it is the environment's.
+        revision: CodeRevision,
+    },
+    /// A folder that is in no repository.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What to leave out: `.gitignore`-style patterns, anchored at the folder.
+        exclude: Vec<String>,
+    },
+}
+
+/// Which commit of a repository is an environment's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
+pub enum CodeRevision {
+    /// What the repository has checked out (a bare one: its HEAD).
+    Head,
+    /// The tip of a branch.
+    Branch(String),
+    /// The newest tag whose name matches a glob, such as `pantheon_live_*`.
+    Tags(String),
+}
+
+/// Where files are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesSource {
+    /// The uploads folder; a symlink here is followed.
+    pub path: PathBuf,
+    /// What to leave out: `.gitignore`-style patterns, anchored at the folder.
+    pub exclude: Vec<String>,
+}
+
+/// A schema on a MySQL or MariaDB server, and who may read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseTarget {
+    /// How the server is reached.
+    pub address: DatabaseAddress,
+    /// The account.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// The schema's name.
+    pub schema: String,
+    /// Whether the connection is to be encrypted (TCP only).
+    pub tls: TlsMode,
+    /// A PEM file of certificate authorities to trust instead of the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// What the tables' names begin with, where the site says so: other tables of the schema are another
+    /// site's. They are dumped all the same; the prefix is for reports.
+    pub table_prefix: Option<String>,
+    /// Tables of which only the structure is dumped: names, or globs such as `cache_*`. Off by default.
+    pub structure_only: Vec<String>,
+}
+
+/// How a database server is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseAddress {
+    /// `localhost`, as client libraries understand it: the server's usual unix socket, else TCP on
+    /// 127.0.0.1.
+    Localhost,
+    /// A unix socket.
+    Socket(PathBuf),
+    /// A host name or an IP address (IPv6 without brackets) and a port.
+    Tcp(String, u16),
+}
+
+/// Whether a database connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// In the clear.
+    #[default]
+    Off,
+    /// Encrypted; the server's certificate is not checked.
+    Unverified,
+    /// Encrypted; the server's certificate and name are checked.
+    Verify,
+}

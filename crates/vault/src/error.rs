@@ -1,0 +1,59 @@
+//! What can go wrong in a vault.
+
+use std::io;
+
+use crate::fragment::FragmentId;
+use crate::keys::NoRandomness;
+use crate::seal::OpenError;
+use crate::store::StoreError;
+
+/// Why something could not be read from a vault, or written to it.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An object of the vault is not what it should be.
+    #[error("{object} can't be used")]
+    Object {
+        /// Its name in the store.
+        object: String,
+        /// Why.
+        source: OpenError,
+    },
+    /// Something names a fragment that no pack has.
+    #[error("a piece of the archive is missing from the vault: fragment {0:?}; the store has lost a pack")]
+    MissingFragment(FragmentId),
+    /// A fragment's stored bytes are not what they were.
+    #[error("a piece of the archive is damaged: fragment {fragment:?} in {object}")]
+    DamagedFragment {
+        /// The fragment.
+        fragment: FragmentId,
+        /// The pack.
+        object: String,
+    },
+    /// What was sealed a moment ago did not open again, or was not the same.
+    #[error(
+        "what was sealed did not open again unchanged: the memory or processor of this machine is not reliable; nothing was recorded, test the machine before you try again"
+    )]
+    BadMemory,
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The capture failed, not the vault.
+    #[error("the capture failed")]
+    Source(#[source] io::Error),
+    /// An earlier failure of the same backup stopped this.
+    #[error("an earlier failure stopped the writing")]
+    Stopped,
+    /// The job was stopped by the one who asked for it.
+    #[error(transparent)]
+    Cancelled(#[from] undercroft_model::Cancelled),
+}
+
+/// For seams that speak [`io::Error`].
+impl From<VaultError> for io::Error {
+    fn from(error: VaultError) -> Self {
+        io::Error::other(error)
+    }
+}

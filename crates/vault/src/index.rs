@@ -1,0 +1,206 @@
+//! The index: which fragments a vault has, and in which pack each is.
+//!
+//! In the store it is a set of immutable segments, one for each backup that stored something new. A segment's
+//! body is, for each pack: its name (32 bytes), its kind (1), its length (`u64`), the number of its fragments
+//! (`u32`) and their references in the order of the pack's directory; numbers little-endian. All of it can be
+//! made again from the packs' own directories.
+
+use std::collections::HashMap;
+
+use hashbrown::HashTable;
+
+use crate::fragment::{FragmentId, FragmentRef};
+use crate::pack::{PackId, Place};
+use crate::reader::{Malformed, Reader};
+use crate::seal::{HEADER_LEN, ObjectKind, TAG_LEN};
+
+/// A pack as the index knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackFacts {
+    /// Its name.
+    pub id: PackId,
+    /// What it holds: [`ObjectKind::DataPack`] or [`ObjectKind::MetaPack`].
+    pub kind: ObjectKind,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its fragments, in order.
+    pub directory: Vec<FragmentRef>,
+}
+
+impl PackFacts {
+    /// Appends the pack as a segment has it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.id.0);
+        out.push(self.kind as u8);
+        out.extend(self.len.to_le_bytes());
+        out.extend((self.directory.len() as u32).to_le_bytes());
+        for fragment in &self.directory {
+            fragment.write(out);
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let id = PackId(reader.array()?);
+        let kind = match reader.byte()? {
+            1 => ObjectKind::DataPack,
+            2 => ObjectKind::MetaPack,
+            _ => return Err(Malformed),
+        };
+        let len = u64::from_le_bytes(reader.array()?);
+        let count = reader.u32()? as usize;
+        if count > reader.left() / FragmentRef::LEN {
+            return Err(Malformed);
+        }
+        let directory = (0..count).map(|_| reader.fragment()).collect::<Result<_, _>>()?;
+        Ok(PackFacts { id, kind, len, directory })
+    }
+}
+
+/// The packs that a segment's body names.
+pub fn read_segment(body: &[u8]) -> Result<Vec<PackFacts>, Malformed> {
+    let mut reader = Reader::new(body);
+    let mut packs = Vec::new();
+    while reader.left() > 0 {
+        packs.push(PackFacts::read(&mut reader)?);
+    }
+    Ok(packs)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    fragment: FragmentRef,
+    pack: u32,
+    place: Place,
+}
+
+/// Where a fragment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located {
+    /// The fragment, as it was stored.
+    pub fragment: FragmentRef,
+    /// Its pack.
+    pub pack: PackId,
+    /// What kind of pack that is.
+    pub kind: ObjectKind,
+    /// Where in the pack.
+    pub place: Place,
+}
+
+/// The index in memory: about 60 bytes a fragment.
+#[derive(Debug, Default)]
+pub struct Index {
+    packs: Vec<(PackId, ObjectKind)>,
+    numbers: HashMap<PackId, u32>,
+    entries: Vec<Entry>,
+    table: HashTable<u32>,
+}
+
+/// Fragments' names are hashes already.
+fn hash(id: &FragmentId) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&id.0[..8]);
+    u64::from_le_bytes(bytes)
+}
+
+impl Index {
+    /// Adds a pack. A fragment that another pack has already stays where it is.
+    pub fn add(&mut self, pack: &PackFacts) {
+        if self.numbers.contains_key(&pack.id) {
+            return;
+        }
+        let number = self.packs.len() as u32;
+        self.packs.push((pack.id, pack.kind));
+        self.numbers.insert(pack.id, number);
+        let mut offset = HEADER_LEN as u32;
+        for (slot, fragment) in pack.directory.iter().enumerate() {
+            let place = Place { slot: slot as u32, offset };
+            offset = offset.saturating_add(fragment.deflated_len).saturating_add(TAG_LEN as u32);
+            self.insert(Entry { fragment: *fragment, pack: number, place });
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let id = entry.fragment.id;
+        if self.find(&id).is_some() {
+            return;
+        }
+        let number = self.entries.len() as u32;
+        self.entries.push(entry);
+        let entries = &self.entries;
+        self.table.insert_unique(hash(&id), number, |n| hash(&entries[*n as usize].fragment.id));
+    }
+
+    /// Notes a fragment that is in a pack still being filled: it is known, though not to be located yet.
+    pub fn claim(&mut self, fragment: FragmentRef) {
+        self.insert(Entry { fragment, pack: u32::MAX, place: Place { slot: 0, offset: 0 } });
+    }
+
+    fn find(&self, id: &FragmentId) -> Option<&Entry> {
+        let number = self.table.find(hash(id), |n| self.entries[*n as usize].fragment.id == *id)?;
+        self.entries.get(*number as usize)
+    }
+
+    /// The fragment as it is stored, if it is.
+    pub fn get(&self, id: &FragmentId) -> Option<FragmentRef> {
+        self.find(id).map(|entry| entry.fragment)
+    }
+
+    /// Where a fragment is.
+    pub fn locate(&self, id: &FragmentId) -> Option<Located> {
+        let entry = self.find(id)?;
+        let (pack, kind) = *self.packs.get(entry.pack as usize)?;
+        Some(Located { fragment: entry.fragment, pack, kind, place: entry.place })
+    }
+
+    /// Whether the index knows the pack.
+    pub fn has_pack(&self, id: &PackId) -> bool {
+        self.numbers.contains_key(id)
+    }
+
+    /// How many fragments it knows.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(n: u8) -> PackFacts {
+        let fragment = |m: u8| FragmentRef { id: FragmentId([m; 32]), raw_len: 9, deflated_len: 5, crc: 1 };
+        PackFacts {
+            id: PackId([n; 32]),
+            kind: ObjectKind::DataPack,
+            len: 99,
+            directory: vec![fragment(n), fragment(n + 1)],
+        }
+    }
+
+    #[test]
+    fn the_first_pack_that_has_a_fragment_keeps_it() {
+        let mut index = Index::default();
+        index.add(&pack(1));
+        index.add(&pack(2));
+        index.add(&pack(2));
+        assert_eq!(index.len(), 3);
+        let found = index.locate(&FragmentId([2; 32])).unwrap();
+        assert_eq!((found.pack, found.place.slot), (PackId([1; 32]), 1));
+        assert_eq!(found.place.offset as usize, HEADER_LEN + 5 + TAG_LEN);
+        assert_eq!(index.get(&FragmentId([9; 32])), None);
+    }
+
+    #[test]
+    fn a_segment_comes_back_and_a_cut_one_is_refused() {
+        let mut body = vec![];
+        pack(1).write(&mut body);
+        pack(7).write(&mut body);
+        assert_eq!(read_segment(&body), Ok(vec![pack(1), pack(7)]));
+        assert_eq!(read_segment(&body[..body.len() - 1]), Err(Malformed));
+    }
+}

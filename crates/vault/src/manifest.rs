@@ -1,0 +1,319 @@
+//! Manifests: an archive's ordered list of runs, with their fragments and entries.
+//!
+//! A manifest is a stream of items, itself kept as fragments, so that what did not change costs nothing. It
+//! begins with the magic `UCMF` and the version 1. Every item is a tag (1 byte), the length of its body (varint)
+//! and the body. A reader refuses a tag that it doesn't know.
+//!
+//! | tag | item | body |
+//! |---|---|---|
+//! | 1 | run of a tree | signature (32 bytes; zero: never reused), number of fragments (varint), references; number of entries (varint), entries |
+//! | 2 | section of a text | kind (1 byte), name (counted), rows + 1, or 0 if it has none (varint); number of fragments, references |
+//! | 0 | end | number of items before it (varint), raw length of the stream (varint), its CRC-32 (`u32`) |
+//!
+//! An entry is: kind (1 byte), how many bytes of the path before it in the run its own begins with (varint), the
+//! other bytes (counted), where its header begins in the run (varint), size (varint), seconds (zigzag) and
+//! nanoseconds (varint) of its time, mode, owner, group (varints), and for links the target (counted), for
+//! devices major and minor (varints).
+
+use crate::fragment::FragmentRef;
+use crate::reader::{Malformed, Reader, put_counted, put_signed, put_varint};
+use crate::stream::{Entry, EntryKind, FileTime, SectionKind, SectionLabel};
+
+/// What a manifest begins with: magic and version.
+pub const START: &[u8; 5] = b"UCMF\x01";
+const RUN: u8 = 1;
+const SECTION: u8 = 2;
+const END: u8 = 0;
+
+/// A run's signature: a hash of what `stat` says of its entries.
+pub type Signature = [u8; 32];
+/// The signature of a run that is never reused.
+pub const NEVER: Signature = [0; 32];
+
+/// An entry and where its tar header begins in its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedEntry {
+    /// The entry; its stamp is not kept.
+    pub entry: Entry,
+    /// Bytes of the run's stream before it.
+    pub at: u64,
+}
+
+/// An item of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A run of a tree.
+    Run {
+        /// Tells whether it can be reused.
+        signature: Signature,
+        /// Its stream.
+        fragments: Vec<FragmentRef>,
+        /// What is in it.
+        entries: Vec<PlacedEntry>,
+    },
+    /// A section of a text.
+    Section {
+        /// What it is.
+        label: SectionLabel,
+        /// How many rows it has, if it has rows.
+        rows: Option<u64>,
+        /// Its stream.
+        fragments: Vec<FragmentRef>,
+    },
+    /// The end of the manifest.
+    End {
+        /// How many items came before.
+        items: u64,
+        /// Bytes of the stream.
+        raw_len: u64,
+        /// Its CRC-32.
+        crc: u32,
+    },
+}
+
+impl Item {
+    /// The item's fragments.
+    pub fn fragments(&self) -> &[FragmentRef] {
+        match self {
+            Item::Run { fragments, .. } | Item::Section { fragments, .. } => fragments,
+            Item::End { .. } => &[],
+        }
+    }
+
+    /// Appends the item.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut body = Vec::new();
+        let tag = match self {
+            Item::Run { signature, fragments, entries } => {
+                body.extend(signature);
+                put_fragments(&mut body, fragments);
+                put_varint(&mut body, entries.len() as u64);
+                let mut before: &[u8] = &[];
+                for placed in entries {
+                    put_entry(&mut body, placed, before);
+                    before = &placed.entry.path;
+                }
+                RUN
+            }
+            Item::Section { label, rows, fragments } => {
+                body.push(section_code(label.kind));
+                put_counted(&mut body, label.name.as_bytes());
+                put_varint(&mut body, rows.map_or(0, |rows| rows.saturating_add(1)));
+                put_fragments(&mut body, fragments);
+                SECTION
+            }
+            Item::End { items, raw_len, crc } => {
+                put_varint(&mut body, *items);
+                put_varint(&mut body, *raw_len);
+                body.extend(crc.to_le_bytes());
+                END
+            }
+        };
+        out.push(tag);
+        put_counted(out, &body);
+    }
+
+    /// Reads an item whose tag and body were taken off the stream.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the tag is unknown or the body isn't one of its kind.
+    pub fn read(tag: u8, body: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body);
+        let item = match tag {
+            RUN => {
+                let signature = reader.array()?;
+                let fragments = take_fragments(&mut reader)?;
+                Item::Run { signature, fragments, entries: take_entries(&mut reader)? }
+            }
+            SECTION => {
+                let kind = section_kind(reader.byte()?)?;
+                let name = String::from_utf8(reader.counted()?.to_vec()).map_err(|_| Malformed)?;
+                let rows = reader.varint()?.checked_sub(1);
+                let fragments = take_fragments(&mut reader)?;
+                Item::Section { label: SectionLabel { kind, name }, rows, fragments }
+            }
+            END => Item::End { items: reader.varint()?, raw_len: reader.varint()?, crc: reader.u32()? },
+            _ => return Err(Malformed),
+        };
+        if reader.left() == 0 { Ok(item) } else { Err(Malformed) }
+    }
+}
+
+fn put_fragments(out: &mut Vec<u8>, fragments: &[FragmentRef]) {
+    put_varint(out, fragments.len() as u64);
+    for fragment in fragments {
+        fragment.write(out);
+    }
+}
+
+fn take_fragments(reader: &mut Reader<'_>) -> Result<Vec<FragmentRef>, Malformed> {
+    let count = reader.varint()?;
+    if count > (reader.left() / FragmentRef::LEN) as u64 {
+        return Err(Malformed);
+    }
+    (0..count).map(|_| reader.fragment()).collect()
+}
+
+fn put_entry(out: &mut Vec<u8>, placed: &PlacedEntry, before: &[u8]) {
+    let entry = &placed.entry;
+    let shared = entry.path.iter().zip(before).take_while(|(a, b)| a == b).count();
+    out.push(entry_code(&entry.kind));
+    put_varint(out, shared as u64);
+    put_counted(out, &entry.path[shared..]);
+    put_varint(out, placed.at);
+    put_varint(out, entry.size);
+    put_signed(out, entry.mtime.seconds);
+    put_varint(out, u64::from(entry.mtime.nanos));
+    for number in [entry.mode, entry.uid, entry.gid] {
+        put_varint(out, u64::from(number));
+    }
+    match &entry.kind {
+        EntryKind::HardLink { target } | EntryKind::Symlink { target } => put_counted(out, target),
+        EntryKind::CharDevice { major, minor } | EntryKind::BlockDevice { major, minor } => {
+            put_varint(out, u64::from(*major));
+            put_varint(out, u64::from(*minor));
+        }
+        EntryKind::File | EntryKind::Folder | EntryKind::Fifo => {}
+    }
+}
+
+fn take_entries(reader: &mut Reader<'_>) -> Result<Vec<PlacedEntry>, Malformed> {
+    let count = reader.varint()?;
+    let mut entries: Vec<PlacedEntry> = Vec::new();
+    for _ in 0..count {
+        let before = entries.last().map_or(&[][..], |placed| &placed.entry.path);
+        let placed = take_entry(reader, before)?;
+        entries.push(placed);
+    }
+    Ok(entries)
+}
+
+fn take_entry(reader: &mut Reader<'_>, before: &[u8]) -> Result<PlacedEntry, Malformed> {
+    let code = reader.byte()?;
+    let shared = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+    let mut path = before.get(..shared).ok_or(Malformed)?.to_vec();
+    path.extend(reader.counted()?);
+    let at = reader.varint()?;
+    let size = reader.varint()?;
+    let seconds = reader.signed()?;
+    let mut number = || reader.varint().and_then(|n| u32::try_from(n).map_err(|_| Malformed));
+    let (nanos, mode, uid, gid) = (number()?, number()?, number()?, number()?);
+    let kind = match code {
+        0 => EntryKind::File,
+        1 => EntryKind::HardLink { target: reader.counted()?.to_vec() },
+        2 => EntryKind::Symlink { target: reader.counted()?.to_vec() },
+        3 => EntryKind::Folder,
+        4 => EntryKind::Fifo,
+        5 => EntryKind::CharDevice { major: number()?, minor: number()? },
+        6 => EntryKind::BlockDevice { major: number()?, minor: number()? },
+        _ => return Err(Malformed),
+    };
+    let mtime = FileTime { seconds, nanos };
+    let entry = Entry { path, kind, size, mtime, mode, uid, gid, stamp: [0; 32] };
+    Ok(PlacedEntry { entry, at })
+}
+
+fn entry_code(kind: &EntryKind) -> u8 {
+    match kind {
+        EntryKind::File => 0,
+        EntryKind::HardLink { .. } => 1,
+        EntryKind::Symlink { .. } => 2,
+        EntryKind::Folder => 3,
+        EntryKind::Fifo => 4,
+        EntryKind::CharDevice { .. } => 5,
+        EntryKind::BlockDevice { .. } => 6,
+    }
+}
+
+fn section_code(kind: SectionKind) -> u8 {
+    match kind {
+        SectionKind::Preamble => 0,
+        SectionKind::Table => 1,
+        SectionKind::Sequence => 2,
+        SectionKind::View => 3,
+        SectionKind::Routines => 4,
+        SectionKind::Events => 5,
+        SectionKind::End => 6,
+    }
+}
+
+fn section_kind(code: u8) -> Result<SectionKind, Malformed> {
+    Ok(match code {
+        0 => SectionKind::Preamble,
+        1 => SectionKind::Table,
+        2 => SectionKind::Sequence,
+        3 => SectionKind::View,
+        4 => SectionKind::Routines,
+        5 => SectionKind::Events,
+        6 => SectionKind::End,
+        _ => return Err(Malformed),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fragment::FragmentId;
+
+    fn items() -> Vec<Item> {
+        let fragment = FragmentRef { id: FragmentId([3; 32]), raw_len: 1, deflated_len: 2, crc: 3 };
+        let entry = |path: &[u8], kind| Entry {
+            path: path.to_vec(),
+            kind,
+            size: 70_000,
+            mtime: FileTime { seconds: -5, nanos: 999_999_999 },
+            mode: 0o4755,
+            uid: u32::MAX,
+            gid: 0,
+            stamp: [0; 32],
+        };
+        let placed = |n: u64, e| PlacedEntry { entry: e, at: n };
+        vec![
+            Item::Run {
+                signature: [9; 32],
+                fragments: vec![fragment; 3],
+                entries: vec![
+                    placed(0, entry(b"", EntryKind::Folder)),
+                    placed(512, entry(b"uploads/a.jpg", EntryKind::File)),
+                    placed(
+                        1024,
+                        entry(b"uploads/\xff", EntryKind::HardLink { target: b"uploads/a.jpg".to_vec() }),
+                    ),
+                    placed(2048, entry(b"uploads/z", EntryKind::BlockDevice { major: 8, minor: 1 })),
+                ],
+            },
+            Item::Section {
+                label: SectionLabel { kind: SectionKind::Table, name: "wp_posts".into() },
+                rows: Some(0),
+                fragments: vec![],
+            },
+            Item::End { items: 2, raw_len: 5, crc: 6 },
+        ]
+    }
+
+    #[test]
+    fn every_item_comes_back() {
+        for item in items() {
+            let mut out = vec![];
+            item.write(&mut out);
+            let mut reader = Reader::new(&out);
+            let tag = reader.byte().unwrap();
+            assert_eq!(Item::read(tag, reader.counted().unwrap()), Ok(item));
+        }
+    }
+
+    #[test]
+    fn an_item_that_is_cut_or_unknown_is_refused() {
+        for item in items() {
+            let mut out = vec![];
+            item.write(&mut out);
+            let mut reader = Reader::new(&out);
+            let tag = reader.byte().unwrap();
+            let body = reader.counted().unwrap();
+            for len in 0..body.len() {
+                assert!(Item::read(tag, &body[..len]).is_err());
+            }
+            assert!(Item::read(77, body).is_err());
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Writing manifests into a session and reading them back.
+
+use std::collections::VecDeque;
+
+use crate::cut::{Cutter, MANIFEST};
+use crate::error::VaultError;
+use crate::fetch::Fetcher;
+use crate::fragment::FragmentRef;
+use crate::manifest::{Item, START};
+use crate::reader::{Malformed, Reader};
+use crate::record::ManifestRoot;
+use crate::seal::OpenError;
+use crate::session::{Session, Ticket};
+
+/// So many references fit a record; more are kept as fragments themselves.
+const ROOT_MAX: usize = 256;
+
+/// Writes a manifest, item by item, and sums up the stream that it describes.
+pub struct ManifestWriter<'s> {
+    session: &'s Session,
+    cutter: Cutter,
+    tickets: Vec<Ticket>,
+    totals: Totals,
+    scratch: Vec<u8>,
+}
+
+/// What a manifest's items come to.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Items.
+    pub items: u64,
+    /// Bytes of the stream.
+    pub raw_len: u64,
+    /// Bytes of its fragments, deflated.
+    pub deflated_len: u64,
+    /// CRC-32 of the stream so far.
+    pub crc: crc32fast::Hasher,
+}
+
+impl Totals {
+    fn add(&mut self, fragments: &[FragmentRef]) {
+        self.items += 1;
+        for fragment in fragments {
+            self.raw_len += u64::from(fragment.raw_len);
+            self.deflated_len += u64::from(fragment.deflated_len);
+            self.crc.combine(&crc32fast::Hasher::new_with_initial_len(fragment.crc, fragment.raw_len.into()));
+        }
+    }
+}
+
+impl<'s> ManifestWriter<'s> {
+    /// An empty manifest.
+    pub fn begin(session: &'s Session) -> Result<Self, VaultError> {
+        let mut writer = ManifestWriter {
+            session,
+            cutter: Cutter::new(MANIFEST),
+            tickets: Vec::new(),
+            totals: Totals::default(),
+            scratch: Vec::new(),
+        };
+        writer.write(START)?;
+        Ok(writer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
+        let (session, tickets) = (self.session, &mut self.tickets);
+        self.cutter.write(bytes, |piece| session.add_meta(piece).map(|ticket| tickets.push(ticket)))
+    }
+
+    /// Appends an item.
+    pub fn add(&mut self, item: &Item) -> Result<(), VaultError> {
+        self.totals.add(item.fragments());
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        item.write(&mut scratch);
+        let written = self.write(&scratch);
+        self.scratch = scratch;
+        written
+    }
+
+    /// Closes the manifest.
+    pub fn finish(mut self) -> Result<(ManifestRoot, Totals), VaultError> {
+        let totals = self.totals.clone();
+        let end =
+            Item::End { items: totals.items, raw_len: totals.raw_len, crc: totals.crc.clone().finalize() };
+        self.add(&end)?;
+        let (session, tickets) = (self.session, &mut self.tickets);
+        self.cutter.end(|piece| session.add_meta(piece).map(|ticket| tickets.push(ticket)))?;
+        let mut fragments = wait_all(self.tickets)?;
+        let mut level = 0;
+        while fragments.len() > ROOT_MAX {
+            fragments = store_references(session, &fragments)?;
+            level += 1;
+        }
+        Ok((ManifestRoot { level, fragments }, totals))
+    }
+}
+
+fn wait_all(tickets: Vec<Ticket>) -> Result<Vec<FragmentRef>, VaultError> {
+    tickets.into_iter().map(Ticket::wait).collect()
+}
+
+fn store_references(session: &Session, fragments: &[FragmentRef]) -> Result<Vec<FragmentRef>, VaultError> {
+    let mut cutter = Cutter::new(MANIFEST);
+    let mut tickets = Vec::new();
+    let mut keep = |piece| session.add_meta(piece).map(|ticket| tickets.push(ticket));
+    for fragment in fragments {
+        cutter.write(&fragment.to_bytes(), &mut keep)?;
+    }
+    cutter.end(&mut keep)?;
+    wait_all(tickets)
+}
+
+/// Reads a manifest, item by item.
+pub struct ManifestReader {
+    fetcher: Fetcher,
+    fragments: VecDeque<FragmentRef>,
+    buffer: Vec<u8>,
+    at: usize,
+    totals: Totals,
+    ended: bool,
+}
+
+impl ManifestReader {
+    /// Opens a manifest.
+    ///
+    /// # Errors
+    /// [`VaultError`] if its first fragments are missing or damaged, or it is of a later release.
+    pub fn open(mut fetcher: Fetcher, root: &ManifestRoot) -> Result<Self, VaultError> {
+        let mut fragments = root.fragments.clone();
+        for _ in 0..root.level {
+            let mut bytes = Vec::new();
+            for fragment in &fragments {
+                bytes.extend(fetcher.raw(fragment)?);
+            }
+            let mut reader = Reader::new(&bytes);
+            fragments = Vec::with_capacity(bytes.len() / FragmentRef::LEN);
+            while reader.left() > 0 {
+                fragments.push(reader.fragment().map_err(malformed)?);
+            }
+        }
+        let mut reader = ManifestReader {
+            fetcher,
+            fragments: fragments.into(),
+            buffer: Vec::new(),
+            at: 0,
+            totals: Totals::default(),
+            ended: false,
+        };
+        if reader.take(START.len())? != START {
+            return Err(malformed(Malformed));
+        }
+        Ok(reader)
+    }
+
+    /// The next item; `None` after the end, whose sums were compared with those of the items.
+    ///
+    /// # Errors
+    /// [`VaultError`] if it is missing, damaged or contradicts itself.
+    pub fn next_item(&mut self) -> Result<Option<Item>, VaultError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let tag = self.take(1)?[0];
+        let len = self.varint()?;
+        let body = self.take(usize::try_from(len).map_err(|_| malformed(Malformed))?)?;
+        let item = Item::read(tag, body).map_err(malformed)?;
+        if let Item::End { items, raw_len, crc } = item {
+            let totals = &self.totals;
+            let same =
+                items == totals.items && raw_len == totals.raw_len && crc == totals.crc.clone().finalize();
+            self.ended = true;
+            return if same { Ok(None) } else { Err(malformed(Malformed)) };
+        }
+        self.totals.add(item.fragments());
+        Ok(Some(item))
+    }
+
+    /// What reads the archive's own fragments.
+    pub fn fetcher(&mut self) -> &mut Fetcher {
+        &mut self.fetcher
+    }
+
+    fn varint(&mut self) -> Result<u64, VaultError> {
+        let mut bytes = Vec::new();
+        loop {
+            let byte = self.take(1)?[0];
+            bytes.push(byte);
+            if byte & 0x80 == 0 || bytes.len() > 10 {
+                return Reader::new(&bytes).varint().map_err(malformed);
+            }
+        }
+    }
+
+    fn take(&mut self, len: usize) -> Result<&[u8], VaultError> {
+        while self.buffer.len() - self.at < len {
+            let fragment = self.fragments.pop_front().ok_or_else(|| malformed(Malformed))?;
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            self.buffer.extend(self.fetcher.raw(&fragment)?);
+        }
+        self.at += len;
+        Ok(&self.buffer[self.at - len..self.at])
+    }
+}
+
+fn malformed(error: Malformed) -> VaultError {
+    VaultError::Object { object: "an archive's manifest".to_owned(), source: OpenError::from(error) }
+}

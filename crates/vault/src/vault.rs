@@ -1,0 +1,226 @@
+//! A vault: its objects' names, how it is made and how it is opened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::VaultError;
+use crate::fragment::hex;
+use crate::index::{Index, PackFacts, read_segment};
+use crate::keys::{PublicKey, SecretKey, VaultKeys};
+use crate::pack::{self, PackId, TRAILER_LEN};
+use crate::reader::Reader;
+use crate::record::Record;
+use crate::seal::{self, HEADER_LEN, ObjectKind, OpenError, VERSION};
+use crate::store::{Store, StoreError};
+
+/// What can be read of a vault without a key.
+#[derive(Debug, Serialize, Deserialize)]
+struct Config {
+    undercroft_vault: Uuid,
+    format: u8,
+    /// Features that a program must know to read, to write, to check, to sweep.
+    features: Features,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Features {
+    read: Vec<String>,
+    write: Vec<String>,
+    check: Vec<String>,
+    sweep: Vec<String>,
+}
+
+/// Everything stored for one site, opened.
+#[derive(Clone)]
+pub struct Vault {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) id: Uuid,
+    pub(crate) keys: VaultKeys,
+}
+
+impl Vault {
+    /// Opens a site's vault, or makes it if the store has none. `recovery` opens the vault's keys.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the store fails, the vault is of a later release, or its keys don't open.
+    pub fn open_or_create(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
+        match Vault::open(Arc::clone(&store), id, recovery) {
+            Err(VaultError::Store(StoreError::Missing { .. })) => {}
+            other => return other,
+        }
+        Vault::create_keys(store.as_ref(), id, recovery)?;
+        let config = Config { undercroft_vault: id, format: VERSION, features: Features::default() };
+        let text = serde_json::to_vec_pretty(&config).map_err(|error| VaultError::Source(error.into()))?;
+        // The keys come first: a vault whose config is there has its keys.
+        store.put(&format!("vaults/{id}/config"), &text)?;
+        Vault::open(store, id, recovery)
+    }
+
+    fn create_keys(store: &dyn Store, id: Uuid, recovery: &SecretKey) -> Result<(), VaultError> {
+        let keys = VaultKeys::generate()?;
+        let public = recovery.public();
+        let mut plain = keys.secret.reveal().to_vec();
+        plain.extend(keys.writer.reveal());
+        // The recovery key's owner needs nothing else to open it: the salt is the vault's own UUID.
+        let object = seal::seal_object(ObjectKind::Keys, id, &public, &salt(id), &plain)?;
+        zeroize::Zeroize::zeroize(&mut plain);
+        Ok(store.put(&keys_name(id, &public), &object)?)
+    }
+
+    /// Opens a vault that is there.
+    ///
+    /// # Errors
+    /// As [`open_or_create`](Self::open_or_create), and if there is none.
+    pub fn open(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
+        let name = format!("vaults/{id}/config");
+        let fail = |source| VaultError::Object { object: name.clone(), source };
+        let config: Config =
+            serde_json::from_slice(&store.get(&name)?).map_err(|_| fail(OpenError::NotOurs))?;
+        if config.format > VERSION {
+            return Err(fail(OpenError::Newer(config.format)));
+        }
+        let unknown = [&config.features.read, &config.features.write].iter().any(|list| !list.is_empty());
+        if unknown {
+            return Err(fail(OpenError::Feature(0)));
+        }
+        if config.undercroft_vault != id {
+            return Err(fail(OpenError::OtherVault(config.undercroft_vault)));
+        }
+        let name = keys_name(id, &recovery.public());
+        let fail = |source| VaultError::Object { object: name.clone(), source };
+        let object = store.get(&name)?;
+        let plain = seal::open_object(&object, ObjectKind::Keys, id, recovery, &salt(id)).map_err(fail)?;
+        let mut reader = Reader::new(&plain);
+        let mut key = || reader.array().map(SecretKey::from_bytes).map_err(|e| fail(e.into()));
+        let keys = VaultKeys { secret: key()?, writer: key()? };
+        Ok(Vault { store, id, keys })
+    }
+
+    /// The vault's UUID, which is its site's.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub(crate) fn name(&self, rest: &str) -> String {
+        format!("vaults/{}/{rest}", self.id)
+    }
+
+    pub(crate) fn pack_name(&self, id: &PackId) -> String {
+        let id = hex(&id.0);
+        self.name(&format!("packs/{}/{id}", &id[..2]))
+    }
+
+    pub(crate) fn record_name(&self, id: Uuid) -> String {
+        self.name(&format!("records/{id}"))
+    }
+
+    fn open_object(&self, name: &str, kind: ObjectKind) -> Result<Vec<u8>, VaultError> {
+        let object = self.store.get(name)?;
+        seal::open_object(&object, kind, self.id, &self.keys.secret, &self.keys.writer)
+            .map_err(|source| VaultError::Object { object: name.to_owned(), source })
+    }
+
+    /// Reads the index, and leaves out packs that the store lacks or has at another length: what was in them is
+    /// stored again when it is met. Packs that no segment names are read from their own directories.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the store fails or a segment is of a later release.
+    pub fn read_index(&self) -> Result<Index, VaultError> {
+        let prefix = self.name("packs/");
+        let mut there: HashMap<String, u64> =
+            self.store.list(&prefix)?.into_iter().map(|listed| (listed.name, listed.len)).collect();
+        let mut index = Index::default();
+        for segment in self.store.list(&self.name("index/"))? {
+            let packs = match self.read_segment(&segment.name) {
+                Err(VaultError::Object { source: OpenError::Damaged | OpenError::NotOurs, .. }) => continue,
+                other => other?,
+            };
+            for pack in &packs {
+                if there.remove(&self.pack_name(&pack.id)) == Some(pack.len) {
+                    index.add(pack);
+                }
+            }
+        }
+        let mut unlisted: Vec<_> = there.into_iter().collect();
+        unlisted.sort();
+        for (name, len) in unlisted {
+            if let Some(pack) = self.read_directory(&name, len)? {
+                index.add(&pack);
+            }
+        }
+        Ok(index)
+    }
+
+    fn read_segment(&self, name: &str) -> Result<Vec<PackFacts>, VaultError> {
+        let body = self.open_object(name, ObjectKind::Index)?;
+        read_segment(&body).map_err(|e| VaultError::Object { object: name.to_owned(), source: e.into() })
+    }
+
+    /// A pack's own directory; `None` if the pack is damaged where it would be.
+    fn read_directory(&self, name: &str, len: u64) -> Result<Option<PackFacts>, VaultError> {
+        let Some(id) = name.rsplit('/').next().and_then(crate::fragment::unhex).map(PackId) else {
+            return Ok(None);
+        };
+        if len < (HEADER_LEN + TRAILER_LEN) as u64 {
+            return Ok(None);
+        }
+        let header = self.store.get_range(name, 0, HEADER_LEN)?;
+        let trailer = self.store.get_range(name, len - TRAILER_LEN as u64, TRAILER_LEN)?;
+        let Ok(tail_len) = pack::tail_len(&trailer) else { return Ok(None) };
+        let Some(at) = len.checked_sub(tail_len as u64) else { return Ok(None) };
+        let tail = self.store.get_range(name, at, tail_len)?;
+        for kind in [ObjectKind::DataPack, ObjectKind::MetaPack] {
+            let (secret, writer) = (&self.keys.secret, &self.keys.writer);
+            match pack::open_directory(&header, &tail, kind, self.id, secret, writer) {
+                Ok(directory) => return Ok(Some(PackFacts { id, kind, len, directory })),
+                Err(OpenError::NotOurs | OpenError::Damaged) => {}
+                Err(source) => return Err(VaultError::Object { object: name.to_owned(), source }),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The names of all records.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the store fails.
+    pub fn records(&self) -> Result<Vec<Uuid>, VaultError> {
+        let listed = self.store.list(&self.name("records/"))?;
+        Ok(listed.iter().filter_map(|l| Uuid::parse_str(l.name.rsplit('/').next()?).ok()).collect())
+    }
+
+    /// Reads a backup's record.
+    ///
+    /// # Errors
+    /// [`VaultError`] if there is none or it doesn't open.
+    pub fn read_record(&self, id: Uuid) -> Result<Record, VaultError> {
+        let name = self.record_name(id);
+        let body = self.open_object(&name, ObjectKind::Record)?;
+        serde_json::from_slice(&body)
+            .map_err(|_| VaultError::Object { object: name, source: OpenError::Damaged })
+    }
+
+    /// Writes a backup's record: the moment from which the backup exists.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the store fails.
+    pub fn write_record(&self, id: Uuid, record: &Record) -> Result<(), VaultError> {
+        let plain = serde_json::to_vec(record).map_err(|error| VaultError::Source(error.into()))?;
+        let (public, writer) = (self.keys.secret.public(), &self.keys.writer);
+        let object = seal::seal_object(ObjectKind::Record, self.id, &public, writer, &plain)?;
+        Ok(self.store.put(&self.record_name(id), &object)?)
+    }
+}
+
+fn keys_name(id: Uuid, recovery: &PublicKey) -> String {
+    format!("vaults/{id}/keys/{}", hex(&recovery.0[..8]))
+}
+
+fn salt(id: Uuid) -> SecretKey {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(id.as_bytes());
+    SecretKey::from_bytes(bytes)
+}
