@@ -1,0 +1,144 @@
+//! Large files kept beside the repository (git-lfs): their pointers are in the commit, their content is in
+//! `.git/lfs`.
+
+use std::collections::HashSet;
+use std::io;
+
+use undercroft_model::Remark;
+
+use super::capture::Capture;
+use super::error::GitError;
+use super::objects::{self, ObjectFile};
+use super::part::Part;
+use super::shown;
+use super::tree::{Node, NodeKind};
+
+/// A pointer is no longer than this.
+const POINTER_MAX: u64 = 1024;
+
+/// What a pointer says of the content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pointer {
+    /// SHA-256 of the content, in hexadecimal digits.
+    pub oid: String,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+impl Pointer {
+    /// Reads a pointer's text; `None` if it is something else.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let mut lines = text.lines();
+        if !lines.next()?.starts_with("version https://git-lfs.github.com/spec/") {
+            return None;
+        }
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+        let oid = value("oid sha256:")?;
+        let is_hex = oid.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let size = value("size ")?.parse().ok()?;
+        (oid.len() == 64 && is_hex).then(|| Pointer { oid: oid.to_owned(), size })
+    }
+
+    /// Where the content is, below `.git`.
+    fn name(&self) -> String {
+        let part = |range| self.oid.get(range).unwrap_or_default();
+        format!("lfs/objects/{}/{}/{}", part(0..2), part(2..4), self.oid)
+    }
+}
+
+/// The pointers among a commit's files.
+fn pointers(part: &Part, nodes: &[Node]) -> Result<Vec<Pointer>, GitError> {
+    let marked = marked(part, nodes)?;
+    let mut found = Vec::new();
+    for node in nodes.iter().filter(|node| marked.contains(&node.path.as_slice())) {
+        let small = node.size.is_some_and(|size| size <= POINTER_MAX);
+        if !small || !matches!(node.kind, NodeKind::File | NodeKind::Executable) {
+            continue;
+        }
+        let text =
+            part.blobs.whole(&node.id, POINTER_MAX).map_err(GitError::io("read", &part.place.common_dir))?;
+        found.extend(text.and_then(|text| Pointer::parse(&text)));
+    }
+    Ok(found)
+}
+
+/// The paths whose attributes say that git-lfs keeps their content.
+fn marked<'a>(part: &Part, nodes: &'a [Node]) -> Result<HashSet<&'a [u8]>, GitError> {
+    let is_attributes =
+        |node: &&Node| node.path == b".gitattributes" || node.path.ends_with(b"/.gitattributes");
+    let mut marked = HashSet::new();
+    if !nodes.iter().any(|node| is_attributes(&node)) {
+        return Ok(marked);
+    }
+    let mut input = Vec::new();
+    for node in nodes {
+        input.extend(&node.path);
+        input.push(0);
+    }
+    // The index is the archive's: it was written from the commit.
+    let args = ["check-attr", "--cached", "-z", "--stdin", "filter"];
+    let answer = part.shadow.git.ask_with("look up attributes", &args, &input)?;
+    let mut values = answer.split(|b| *b == 0).skip(2).step_by(3);
+    for node in nodes {
+        if values.next() == Some(b"lfs") {
+            marked.insert(node.path.as_slice());
+        }
+    }
+    Ok(marked)
+}
+
+impl Capture<'_> {
+    /// Adds the content of large files, where the repository has it.
+    pub(super) fn add_lfs(&mut self, part: &Part, nodes: &[Node]) -> Result<(), GitError> {
+        let mut found = pointers(part, nodes)?;
+        found.retain(|pointer| pointer.size > 0);
+        let files = found.len();
+        found.sort_by(|a, b| a.oid.cmp(&b.oid));
+        let mut absent = files;
+        for same in found.chunk_by(|a, b| a.oid == b.oid) {
+            let Some(pointer) = same.first() else { continue };
+            if let Some(file) = content(part, pointer)? {
+                absent -= same.len();
+                part.lay_file(&pointer.name(), file, &mut self.layout);
+            }
+        }
+        if absent > 0 {
+            let text = match absent {
+                1 => "1 file is an LFS pointer whose content is not in this repository: run git lfs fetch"
+                    .to_owned(),
+                n => format!(
+                    "{n} files are LFS pointers whose content is not in this repository: run git lfs fetch"
+                ),
+            };
+            self.remark(Remark::lost(shown(&part.spot.work), text));
+        }
+        Ok(())
+    }
+}
+
+/// The file that holds a pointer's content, at the length that the pointer tells.
+fn content(part: &Part, pointer: &Pointer) -> Result<Option<ObjectFile>, GitError> {
+    let path = part.place.common_dir.join(pointer.name());
+    match objects::file(&path) {
+        Ok(file) => Ok(file.filter(|file| file.size == pointer.size)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(GitError::io("read", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_are_told_from_other_files() {
+        let oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
+        let text = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n");
+        let pointer = Pointer::parse(text.as_bytes()).unwrap();
+        assert_eq!(pointer.size, 12345);
+        assert_eq!(pointer.name(), format!("lfs/objects/4d/7a/{oid}"));
+        assert_eq!(Pointer::parse(b"version 1\n"), None);
+        assert_eq!(Pointer::parse(text.replace("4d7a", "../a").as_bytes()), None);
+    }
+}
