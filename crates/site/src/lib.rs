@@ -9,4 +9,6 @@
 pub mod database;
 pub mod files;
 pub mod git;
+mod percent;
+mod php;
 pub mod profile;
