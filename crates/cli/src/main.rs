@@ -1,3 +1,5 @@
 //! The `undercroft` program.
 
+mod output;
+
 fn main() {}
