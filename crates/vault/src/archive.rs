@@ -13,6 +13,7 @@ use crate::fragment::FragmentRef;
 use crate::index::Index;
 use crate::manifest_io::ManifestReader;
 use crate::record::ArchiveRecord;
+use crate::seal::OpenError;
 use crate::vault::Vault;
 
 /// No name, no time, no flags; made by an unknown system.
@@ -48,15 +49,22 @@ pub fn write_range(
             sender.fragment(*fragment)?;
         }
         if sender.at >= sender.range.end {
-            break;
+            return sender.flush();
         }
     }
     sender.flush()?;
+    let totals = manifest.totals();
+    if (totals.raw_len, totals.deflated_len) != (archive.raw_len, archive.deflated_len)
+        || totals.crc.clone().finalize() != archive.crc
+    {
+        let object = format!("the manifest of {}", archive.name);
+        return Err(VaultError::Object { object, source: OpenError::Damaged });
+    }
     sender.bytes(&trailer(archive.crc, archive.raw_len))
 }
 
 /// So many fragments are asked for together.
-const GROUP: usize = 64;
+const GROUP: usize = 256;
 
 struct Sender<'a> {
     range: Range<u64>,

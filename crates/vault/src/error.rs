@@ -22,8 +22,13 @@ pub enum VaultError {
         source: OpenError,
     },
     /// Something names a fragment that no pack has.
-    #[error("a piece of the archive is missing from the vault: fragment {0:?}; the store has lost a pack")]
-    MissingFragment(FragmentId),
+    #[error("a piece of the archive is missing from the vault: fragment {fragment:?}, which was in {object}")]
+    MissingFragment {
+        /// The fragment.
+        fragment: FragmentId,
+        /// The pack that the store lost, if that is known.
+        object: String,
+    },
     /// A fragment's stored bytes are not what they were.
     #[error("a piece of the archive is damaged: fragment {fragment:?} in {object}")]
     DamagedFragment {
@@ -37,12 +42,31 @@ pub enum VaultError {
         "what was sealed did not open again unchanged: the memory or processor of this machine is not reliable; nothing was recorded, test the machine before you try again"
     )]
     BadMemory,
+    /// A thread of the session ended by a panic.
+    #[error(
+        "a part of the program stopped unexpectedly; nothing was recorded, please report what it printed"
+    )]
+    Panicked,
     /// The operating system gave no randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     /// The capture failed, not the vault.
     #[error("the capture failed")]
     Source(#[source] io::Error),
+    /// A text's section was opened twice.
+    #[error("the section {name} stands twice in the text, at place {ordinal}")]
+    SectionTwice {
+        /// Its place in the text.
+        ordinal: u32,
+        /// What it is of.
+        name: String,
+    },
+    /// A text's section was left open or out.
+    #[error("the text is not whole: the section at place {ordinal} was not finished")]
+    SectionOpen {
+        /// Its place in the text.
+        ordinal: u32,
+    },
     /// An earlier failure of the same backup stopped this.
     #[error("an earlier failure stopped the writing")]
     Stopped,

@@ -11,8 +11,10 @@ use crate::pack::{PackId, open_fragment};
 use crate::seal::{self, BodyKey, HEADER_LEN, OpenError, TAG_LEN};
 use crate::vault::Vault;
 
-/// Sealed bytes that are read from a pack in one go.
-const BATCH: usize = 4 << 20;
+/// Sealed bytes that are held at a time.
+const WINDOW: usize = 4 << 20;
+/// Bytes that are read along, rather than asked for around.
+const GAP: usize = 64 << 10;
 
 /// Reads fragments. Keeps the keys of the packs it has met.
 pub struct Fetcher {
@@ -20,6 +22,12 @@ pub struct Fetcher {
     index: Arc<Index>,
     keys: HashMap<PackId, BodyKey>,
     deflater: Deflater,
+}
+
+/// A stretch of a pack that is read in one go.
+struct Stretch {
+    start: usize,
+    bytes: Vec<u8>,
 }
 
 impl Fetcher {
@@ -39,10 +47,9 @@ impl Fetcher {
     ) -> Result<(), VaultError> {
         let located = fragments.iter().map(|f| self.locate(f)).collect::<Result<Vec<_>, _>>()?;
         let mut rest = &located[..];
-        while let Some(first) = rest.first() {
-            let count = neighbours(rest);
-            let (batch, after) = rest.split_at(count);
-            self.read_batch(first, batch, &mut take)?;
+        while !rest.is_empty() {
+            let (window, after) = rest.split_at(window(rest));
+            self.read_window(window, &mut take)?;
             rest = after;
         }
         Ok(())
@@ -55,40 +62,57 @@ impl Fetcher {
     pub fn raw(&mut self, fragment: &FragmentRef) -> Result<Vec<u8>, VaultError> {
         let mut deflated = Vec::new();
         self.deflated(std::slice::from_ref(fragment), |_, bytes| {
-            deflated.extend(bytes);
+            deflated.extend_from_slice(bytes);
             Ok(())
         })?;
         self.deflater.inflate(&deflated, fragment.raw_len as usize).map_err(|_| self.damaged(fragment))
     }
 
     fn locate(&self, fragment: &FragmentRef) -> Result<Located, VaultError> {
-        self.index.locate(&fragment.id).ok_or(VaultError::MissingFragment(fragment.id))
+        self.index.locate(fragment).ok_or_else(|| {
+            let lost = self.index.lost(fragment).map(|pack| self.vault.pack_name(&pack));
+            let object = lost.unwrap_or_else(|| "a pack that no index names".to_owned());
+            VaultError::MissingFragment { fragment: fragment.id, object }
+        })
     }
 
     fn damaged(&self, fragment: &FragmentRef) -> VaultError {
-        let pack = self.index.locate(&fragment.id).map(|l| self.vault.pack_name(&l.pack));
+        let pack = self.index.locate(fragment).map(|l| self.vault.pack_name(&l.pack));
         VaultError::DamagedFragment { fragment: fragment.id, object: pack.unwrap_or_default() }
     }
 
-    fn read_batch(
+    /// Reads the fragments of a window, each stretch of a pack in one go, and gives them out in their order.
+    ///
+    /// Sealing threads finish in any order, so that neighbours in a stream lie near each other in a pack, but
+    /// seldom in step.
+    fn read_window(
         &mut self,
-        first: &Located,
-        batch: &[Located],
+        window: &[Located],
         take: &mut impl FnMut(&FragmentRef, &[u8]) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
-        let name = self.vault.pack_name(&first.pack);
-        self.read_key(first, &name)?;
-        let len = batch.iter().map(sealed_len).sum();
-        let mut sealed = self.vault.store.get_range(&name, u64::from(first.place.offset), len)?;
-        let key = self.keys.get(&first.pack).ok_or(VaultError::Stopped)?;
-        let mut rest = &mut sealed[..];
-        for located in batch {
-            let (bytes, after) = rest.split_at_mut(sealed_len(located));
-            let opened = open_fragment(key, &located.fragment, located.place.slot, bytes);
-            let fragment = located.fragment.id;
-            let damaged = |_| VaultError::DamagedFragment { fragment, object: name.clone() };
-            take(&located.fragment, opened.map_err(damaged)?)?;
-            rest = after;
+        let mut by_place: Vec<usize> = (0..window.len()).collect();
+        by_place.sort_by_key(|n| (window[*n].pack, window[*n].place.offset));
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut stretch_of = vec![0; window.len()];
+        for group in by_place.chunk_by(|a, b| side_by_side(&window[*a], &window[*b])) {
+            let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+            let (start, end) = (window[*first].place.offset as usize, end(&window[*last]));
+            let name = self.vault.pack_name(&window[*first].pack);
+            self.read_key(&window[*first], &name)?;
+            let bytes = self.vault.store.get_range(&name, start as u64, end - start)?;
+            group.iter().for_each(|n| stretch_of[*n] = stretches.len());
+            stretches.push(Stretch { start, bytes });
+        }
+        let mut sealed = Vec::new();
+        for (located, stretch) in window.iter().zip(stretch_of) {
+            let Stretch { start, bytes } = &stretches[stretch];
+            let from = located.place.offset as usize - start;
+            sealed.clear();
+            // One fragment may be asked for twice: it is opened in a copy.
+            sealed.extend_from_slice(bytes.get(from..from + sealed_len(located)).unwrap_or_default());
+            let key = self.keys.get(&located.pack).ok_or_else(|| self.damaged(&located.fragment))?;
+            let opened = open_fragment(key, &located.fragment, located.place.slot, &mut sealed);
+            take(&located.fragment, opened.map_err(|_| self.damaged(&located.fragment))?)?;
         }
         Ok(())
     }
@@ -110,19 +134,21 @@ fn sealed_len(located: &Located) -> usize {
     located.fragment.deflated_len as usize + TAG_LEN
 }
 
-/// How many of the first fragments lie side by side in one pack, up to a batch; at least one.
-fn neighbours(located: &[Located]) -> usize {
+fn end(located: &Located) -> usize {
+    located.place.offset as usize + sealed_len(located)
+}
+
+/// Whether the second, which lies behind the first, is so near that both are read in one go.
+fn side_by_side(a: &Located, b: &Located) -> bool {
+    a.pack == b.pack && b.place.offset as usize <= end(a) + GAP
+}
+
+/// How many of the first fragments make up a window; at least one.
+fn window(located: &[Located]) -> usize {
     let mut len = 0;
-    let side_by_side = |pair: &[Located]| {
-        let (a, b) = (&pair[0], &pair[1]);
-        len += sealed_len(a);
-        a.pack == b.pack && a.place.offset as usize + sealed_len(a) == b.place.offset as usize && len < BATCH
+    let fits = |located: &&Located| {
+        len += sealed_len(located);
+        len <= WINDOW
     };
-    1 + located
-        .windows(2)
-        .take_while({
-            let mut side_by_side = side_by_side;
-            move |pair| side_by_side(pair)
-        })
-        .count()
+    located.iter().take_while(fits).count().max(1)
 }

@@ -15,7 +15,7 @@ impl fmt::Debug for FragmentId {
 }
 
 /// Names a fragment and says what it measures: everything that an archive needs but the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FragmentRef {
     /// Its name.
     pub id: FragmentId,

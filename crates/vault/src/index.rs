@@ -87,12 +87,16 @@ pub struct Located {
 }
 
 /// The index in memory: about 60 bytes a fragment.
+///
+/// One fragment may be there twice with other measures, if two sessions with different deflaters stored it at a
+/// time: archives name the one that they were made of.
 #[derive(Debug, Default)]
 pub struct Index {
     packs: Vec<(PackId, ObjectKind)>,
     numbers: HashMap<PackId, u32>,
     entries: Vec<Entry>,
     table: HashTable<u32>,
+    lost: HashMap<FragmentRef, PackId>,
 }
 
 /// Fragments' names are hashes already.
@@ -119,15 +123,20 @@ impl Index {
         }
     }
 
+    /// Notes a pack that a segment names and the store lacks, so that errors can tell its name.
+    pub fn add_lost(&mut self, pack: &PackFacts) {
+        self.lost.extend(pack.directory.iter().map(|fragment| (*fragment, pack.id)));
+    }
+
     fn insert(&mut self, entry: Entry) {
-        let id = entry.fragment.id;
-        if self.find(&id).is_some() {
+        if self.has(&entry.fragment) {
             return;
         }
         let number = self.entries.len() as u32;
         self.entries.push(entry);
         let entries = &self.entries;
-        self.table.insert_unique(hash(&id), number, |n| hash(&entries[*n as usize].fragment.id));
+        self.table
+            .insert_unique(hash(&entry.fragment.id), number, |n| hash(&entries[*n as usize].fragment.id));
     }
 
     /// Notes a fragment that is in a pack still being filled: it is known, though not to be located yet.
@@ -135,21 +144,31 @@ impl Index {
         self.insert(Entry { fragment, pack: u32::MAX, place: Place { slot: 0, offset: 0 } });
     }
 
-    fn find(&self, id: &FragmentId) -> Option<&Entry> {
-        let number = self.table.find(hash(id), |n| self.entries[*n as usize].fragment.id == *id)?;
+    fn find(&self, id: &FragmentId, is: impl Fn(&FragmentRef) -> bool) -> Option<&Entry> {
+        let number = self.table.find(hash(id), |n| is(&self.entries[*n as usize].fragment))?;
         self.entries.get(*number as usize)
     }
 
     /// The fragment as it is stored, if it is.
     pub fn get(&self, id: &FragmentId) -> Option<FragmentRef> {
-        self.find(id).map(|entry| entry.fragment)
+        self.find(id, |fragment| fragment.id == *id).map(|entry| entry.fragment)
     }
 
-    /// Where a fragment is.
-    pub fn locate(&self, id: &FragmentId) -> Option<Located> {
-        let entry = self.find(id)?;
+    /// Whether the fragment is stored with exactly these measures.
+    pub fn has(&self, fragment: &FragmentRef) -> bool {
+        self.find(&fragment.id, |other| other == fragment).is_some()
+    }
+
+    /// Where the fragment with exactly these measures is.
+    pub fn locate(&self, fragment: &FragmentRef) -> Option<Located> {
+        let entry = self.find(&fragment.id, |other| other == fragment)?;
         let (pack, kind) = *self.packs.get(entry.pack as usize)?;
         Some(Located { fragment: entry.fragment, pack, kind, place: entry.place })
+    }
+
+    /// The lost pack that held the fragment.
+    pub fn lost(&self, fragment: &FragmentRef) -> Option<PackId> {
+        self.lost.get(fragment).copied()
     }
 
     /// Whether the index knows the pack.
@@ -189,10 +208,33 @@ mod tests {
         index.add(&pack(2));
         index.add(&pack(2));
         assert_eq!(index.len(), 3);
-        let found = index.locate(&FragmentId([2; 32])).unwrap();
+        let found = index.locate(&pack(2).directory[0]).unwrap();
         assert_eq!((found.pack, found.place.slot), (PackId([1; 32]), 1));
         assert_eq!(found.place.offset as usize, HEADER_LEN + 5 + TAG_LEN);
         assert_eq!(index.get(&FragmentId([9; 32])), None);
+    }
+
+    #[test]
+    fn the_same_fragment_with_other_measures_is_kept_beside_it() {
+        let mut index = Index::default();
+        let mut other = pack(1);
+        other.id = PackId([9; 32]);
+        other.directory[0].deflated_len = 6;
+        index.add(&pack(1));
+        index.add(&other);
+        assert_eq!(index.locate(&pack(1).directory[0]).unwrap().pack, PackId([1; 32]));
+        assert_eq!(index.locate(&other.directory[0]).unwrap().pack, PackId([9; 32]));
+        let mut unknown = pack(1).directory[0];
+        unknown.deflated_len = 7;
+        assert_eq!(index.locate(&unknown), None);
+    }
+
+    #[test]
+    fn a_lost_pack_is_told_by_name() {
+        let mut index = Index::default();
+        index.add_lost(&pack(1));
+        let fragment = pack(1).directory[0];
+        assert_eq!((index.has(&fragment), index.lost(&fragment)), (false, Some(PackId([1; 32]))));
     }
 
     #[test]

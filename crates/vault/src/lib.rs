@@ -1,4 +1,11 @@
 //! Everything stored for one site: fragments, packs, manifests, archives.
+//!
+//! Streams come in through [`stream`] and are written by [`tree`] and [`text`] into a [`session`]; a backup exists
+//! once its [`record`] is in the [`store`]. They go out through [`archive`]. The bytes of it all are described in
+//! `docs/format.md`, well enough to write another reader. The vault knows streams and stores and nothing of sites;
+//! beside outside crates it uses `undercroft-model` alone.
+//!
+//! Start reading at [`vault`](Vault), then [`session`], [`pack`] and [`manifest`].
 
 pub mod archive;
 mod cut;
@@ -23,4 +30,4 @@ pub mod tree;
 mod vault;
 
 pub use error::VaultError;
-pub use vault::Vault;
+pub use vault::{Operation, Vault};

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | 1 | run of a tree | signature (32 bytes; zero: never reused), number of fragments (varint), references; number of entries (varint), entries |
 //! | 2 | section of a text | kind (1 byte), name (counted), rows + 1, or 0 if it has none (varint); number of fragments, references |
+//! | 3 | more of the section before it | number of fragments, references |
 //! | 0 | end | number of items before it (varint), raw length of the stream (varint), its CRC-32 (`u32`) |
 //!
 //! An entry is: kind (1 byte), how many bytes of the path before it in the run its own begins with (varint), the
@@ -23,7 +24,10 @@ use crate::stream::{Entry, EntryKind, FileTime, SectionKind, SectionLabel};
 pub const START: &[u8; 5] = b"UCMF\x01";
 const RUN: u8 = 1;
 const SECTION: u8 = 2;
+const MORE: u8 = 3;
 const END: u8 = 0;
+/// A section with more fragments goes on in further items, so that no item is long.
+pub const SECTION_MAX: usize = 4096;
 
 /// A run's signature: a hash of what `stat` says of its entries.
 pub type Signature = [u8; 32];
@@ -60,6 +64,11 @@ pub enum Item {
         /// Its stream.
         fragments: Vec<FragmentRef>,
     },
+    /// More of the section that came before.
+    More {
+        /// What follows in its stream.
+        fragments: Vec<FragmentRef>,
+    },
     /// The end of the manifest.
     End {
         /// How many items came before.
@@ -75,7 +84,9 @@ impl Item {
     /// The item's fragments.
     pub fn fragments(&self) -> &[FragmentRef] {
         match self {
-            Item::Run { fragments, .. } | Item::Section { fragments, .. } => fragments,
+            Item::Run { fragments, .. } | Item::Section { fragments, .. } | Item::More { fragments } => {
+                fragments
+            }
             Item::End { .. } => &[],
         }
     }
@@ -101,6 +112,10 @@ impl Item {
                 put_varint(&mut body, rows.map_or(0, |rows| rows.saturating_add(1)));
                 put_fragments(&mut body, fragments);
                 SECTION
+            }
+            Item::More { fragments } => {
+                put_fragments(&mut body, fragments);
+                MORE
             }
             Item::End { items, raw_len, crc } => {
                 put_varint(&mut body, *items);
@@ -132,6 +147,7 @@ impl Item {
                 let fragments = take_fragments(&mut reader)?;
                 Item::Section { label: SectionLabel { kind, name }, rows, fragments }
             }
+            MORE => Item::More { fragments: take_fragments(&mut reader)? },
             END => Item::End { items: reader.varint()?, raw_len: reader.varint()?, crc: reader.u32()? },
             _ => return Err(Malformed),
         };
@@ -287,7 +303,8 @@ mod tests {
                 rows: Some(0),
                 fragments: vec![],
             },
-            Item::End { items: 2, raw_len: 5, crc: 6 },
+            Item::More { fragments: vec![fragment; 2] },
+            Item::End { items: 3, raw_len: 5, crc: 6 },
         ]
     }
 

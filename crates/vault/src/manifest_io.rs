@@ -6,11 +6,12 @@ use crate::cut::{Cutter, MANIFEST};
 use crate::error::VaultError;
 use crate::fetch::Fetcher;
 use crate::fragment::FragmentRef;
-use crate::manifest::{Item, START};
+use crate::manifest::{Item, SECTION_MAX, START};
 use crate::reader::{Malformed, Reader};
 use crate::record::ManifestRoot;
 use crate::seal::OpenError;
-use crate::session::{Session, Ticket};
+use crate::session::{Fragments, Session};
+use crate::stream::SectionLabel;
 
 /// So many references fit a record; more are kept as fragments themselves.
 const ROOT_MAX: usize = 256;
@@ -19,7 +20,7 @@ const ROOT_MAX: usize = 256;
 pub struct ManifestWriter<'s> {
     session: &'s Session,
     cutter: Cutter,
-    tickets: Vec<Ticket>,
+    pieces: Fragments,
     totals: Totals,
     scratch: Vec<u8>,
 }
@@ -54,7 +55,7 @@ impl<'s> ManifestWriter<'s> {
         let mut writer = ManifestWriter {
             session,
             cutter: Cutter::new(MANIFEST),
-            tickets: Vec::new(),
+            pieces: Fragments::default(),
             totals: Totals::default(),
             scratch: Vec::new(),
         };
@@ -63,8 +64,8 @@ impl<'s> ManifestWriter<'s> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
-        let (session, tickets) = (self.session, &mut self.tickets);
-        self.cutter.write(bytes, |piece| session.add_meta(piece).map(|ticket| tickets.push(ticket)))
+        let (session, pieces) = (self.session, &mut self.pieces);
+        self.cutter.write(bytes, |piece| pieces.push(session.add_meta(piece)?))
     }
 
     /// Appends an item.
@@ -78,15 +79,27 @@ impl<'s> ManifestWriter<'s> {
         written
     }
 
+    /// Appends a section of a text, in as many items as it needs.
+    pub fn add_section(
+        &mut self,
+        label: SectionLabel,
+        rows: Option<u64>,
+        mut fragments: Vec<FragmentRef>,
+    ) -> Result<(), VaultError> {
+        let rest = fragments.split_off(fragments.len().min(SECTION_MAX));
+        self.add(&Item::Section { label, rows, fragments })?;
+        rest.chunks(SECTION_MAX).try_for_each(|more| self.add(&Item::More { fragments: more.to_vec() }))
+    }
+
     /// Closes the manifest.
     pub fn finish(mut self) -> Result<(ManifestRoot, Totals), VaultError> {
         let totals = self.totals.clone();
         let end =
             Item::End { items: totals.items, raw_len: totals.raw_len, crc: totals.crc.clone().finalize() };
         self.add(&end)?;
-        let (session, tickets) = (self.session, &mut self.tickets);
-        self.cutter.end(|piece| session.add_meta(piece).map(|ticket| tickets.push(ticket)))?;
-        let mut fragments = wait_all(self.tickets)?;
+        let (session, pieces) = (self.session, &mut self.pieces);
+        self.cutter.end(|piece| pieces.push(session.add_meta(piece)?))?;
+        let mut fragments = self.pieces.wait()?;
         let mut level = 0;
         while fragments.len() > ROOT_MAX {
             fragments = store_references(session, &fragments)?;
@@ -96,19 +109,14 @@ impl<'s> ManifestWriter<'s> {
     }
 }
 
-fn wait_all(tickets: Vec<Ticket>) -> Result<Vec<FragmentRef>, VaultError> {
-    tickets.into_iter().map(Ticket::wait).collect()
-}
-
 fn store_references(session: &Session, fragments: &[FragmentRef]) -> Result<Vec<FragmentRef>, VaultError> {
     let mut cutter = Cutter::new(MANIFEST);
-    let mut tickets = Vec::new();
-    let mut keep = |piece| session.add_meta(piece).map(|ticket| tickets.push(ticket));
+    let mut pieces = Fragments::default();
     for fragment in fragments {
-        cutter.write(&fragment.to_bytes(), &mut keep)?;
+        cutter.write(&fragment.to_bytes(), |piece| pieces.push(session.add_meta(piece)?))?;
     }
-    cutter.end(&mut keep)?;
-    wait_all(tickets)
+    cutter.end(|piece| pieces.push(session.add_meta(piece)?))?;
+    pieces.wait()
 }
 
 /// Reads a manifest, item by item.
@@ -176,6 +184,11 @@ impl ManifestReader {
         Ok(Some(item))
     }
 
+    /// What the items so far come to; of the whole stream once [`next_item`](Self::next_item) gave `None`.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// What reads the archive's own fragments.
     pub fn fetcher(&mut self) -> &mut Fetcher {
         &mut self.fetcher
@@ -197,7 +210,7 @@ impl ManifestReader {
             let fragment = self.fragments.pop_front().ok_or_else(|| malformed(Malformed))?;
             self.buffer.drain(..self.at);
             self.at = 0;
-            self.buffer.extend(self.fetcher.raw(&fragment)?);
+            self.buffer.extend_from_slice(&self.fetcher.raw(&fragment)?);
         }
         self.at += len;
         Ok(&self.buffer[self.at - len..self.at])

@@ -8,6 +8,8 @@
 //! A pack's name is the BLAKE3 hash of all its bytes. Since its key is random, the same content never makes the
 //! same name twice: a delete that arrives late can only hit what was condemned.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::fragment::FragmentRef;
@@ -34,10 +36,16 @@ impl PackId {
 }
 
 /// A pack that is being filled, in memory.
+///
+/// A fragment's place is reserved first and filled when it is sealed, so that several threads can seal for one
+/// pack at a time.
 pub struct PackWriter {
+    /// At least `len` bytes; what is beyond is left from the buffer's earlier use.
     bytes: Vec<u8>,
-    key: BodyKey,
+    len: usize,
+    key: Arc<BodyKey>,
     directory: Vec<FragmentRef>,
+    empty: usize,
 }
 
 /// A fragment's place in a pack.
@@ -50,34 +58,56 @@ pub struct Place {
 }
 
 impl PackWriter {
-    /// An empty pack.
-    pub fn new(kind: ObjectKind, vault: Uuid, keys: &WriterKeys) -> Result<Self, NoRandomness> {
-        let (bytes, key) = seal::begin(kind, vault, &keys.public, &keys.writer)?;
-        Ok(PackWriter { bytes, key, directory: Vec::new() })
+    /// An empty pack. `buffer` is memory to fill; what is in it does not matter.
+    pub fn new(
+        kind: ObjectKind,
+        vault: Uuid,
+        keys: &WriterKeys,
+        buffer: Vec<u8>,
+    ) -> Result<Self, NoRandomness> {
+        let (header, key) = seal::begin(kind, vault, &keys.public, &keys.writer)?;
+        let mut bytes = buffer;
+        bytes.resize(bytes.len().max(HEADER_LEN), 0);
+        bytes[..HEADER_LEN].copy_from_slice(&header);
+        Ok(PackWriter { bytes, len: HEADER_LEN, key: Arc::new(key), directory: Vec::new(), empty: 0 })
     }
 
-    /// Adds a fragment, sealed.
-    pub fn add(&mut self, fragment: &FragmentRef, deflated: &[u8]) -> Option<Place> {
+    /// Gives a fragment its place, and the key that it is to be sealed with. `None` if the pack has more than its
+    /// numbers hold.
+    pub fn reserve(&mut self, fragment: &FragmentRef) -> Option<(Place, Arc<BodyKey>)> {
         let slot = u32::try_from(self.directory.len()).ok()?;
-        let offset = u32::try_from(self.bytes.len()).ok()?;
-        self.key.seal(u64::from(slot), &fragment.to_bytes(), deflated, &mut self.bytes)?;
+        let offset = u32::try_from(self.len).ok()?;
+        self.len += fragment.deflated_len as usize + TAG_LEN;
+        if self.bytes.len() < self.len {
+            self.bytes.resize(self.len.next_multiple_of(1 << 20), 0);
+        }
         self.directory.push(*fragment);
-        Some(Place { slot, offset })
+        self.empty += 1;
+        Some((Place { slot, offset }, Arc::clone(&self.key)))
     }
 
-    /// What opens a fragment's sealed bytes again, and those bytes: for proving that they are good.
-    pub fn reopen(&self, fragment: &FragmentRef, place: Place) -> Result<Vec<u8>, OpenError> {
+    /// Puts sealed bytes in the place that was reserved for them, and reads them back from there.
+    pub fn fill(&mut self, place: Place, sealed: &mut [u8]) {
         let start = place.offset as usize;
-        let end = start + fragment.deflated_len as usize + TAG_LEN;
-        let mut sealed = self.bytes.get(start..end).ok_or(OpenError::Damaged)?.to_vec();
-        open_fragment(&self.key, fragment, place.slot, &mut sealed)?;
-        sealed.truncate(fragment.deflated_len as usize);
-        Ok(sealed)
+        if let Some(bytes) = self.bytes.get_mut(start..start + sealed.len()) {
+            bytes.copy_from_slice(sealed);
+            sealed.copy_from_slice(bytes);
+        }
     }
 
-    /// Bytes so far.
+    /// Says that one place was filled with bytes that were proven good. To be said once for each.
+    pub fn settle(&mut self) {
+        self.empty = self.empty.saturating_sub(1);
+    }
+
+    /// Whether every reserved place is filled.
+    pub fn is_whole(&self) -> bool {
+        self.empty == 0
+    }
+
+    /// Bytes so far, reserved ones too.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     /// Whether it holds no fragment.
@@ -85,20 +115,24 @@ impl PackWriter {
         self.directory.is_empty()
     }
 
-    /// Closes the pack.
-    pub fn finish(mut self) -> Option<FinishedPack> {
-        let header: [u8; HEADER_LEN] = *self.bytes.first_chunk()?;
+    /// Closes the pack; `None` if a place was not filled.
+    pub fn finish(self) -> Option<FinishedPack> {
+        if !self.is_whole() {
+            return None;
+        }
+        let mut bytes = self.bytes;
+        bytes.truncate(self.len);
+        let header: [u8; HEADER_LEN] = *bytes.first_chunk()?;
         let mut plain = Vec::with_capacity(self.directory.len() * FragmentRef::LEN);
         for fragment in &self.directory {
             fragment.write(&mut plain);
         }
-        let before = self.bytes.len();
-        self.key.seal(DIRECTORY, &header, &plain, &mut self.bytes)?;
-        let sealed_len = u32::try_from(self.bytes.len() - before).ok()?;
-        self.bytes.extend(sealed_len.to_le_bytes());
-        self.bytes.extend(u32::try_from(self.directory.len()).ok()?.to_le_bytes());
-        self.bytes.extend(TRAILER_MAGIC);
-        Some(FinishedPack { id: PackId::of(&self.bytes), bytes: self.bytes, directory: self.directory })
+        self.key.seal(DIRECTORY, &header, &plain, &mut bytes)?;
+        let sealed_len = u32::try_from(bytes.len() - self.len).ok()?;
+        bytes.extend(sealed_len.to_le_bytes());
+        bytes.extend(u32::try_from(self.directory.len()).ok()?.to_le_bytes());
+        bytes.extend(TRAILER_MAGIC);
+        Some(FinishedPack { id: PackId::of(&bytes), bytes, directory: self.directory })
     }
 }
 
@@ -110,6 +144,11 @@ pub struct FinishedPack {
     pub bytes: Vec<u8>,
     /// Its fragments in order.
     pub directory: Vec<FragmentRef>,
+}
+
+/// Seals one fragment's stretch of deflate in place.
+pub fn seal_fragment(key: &BodyKey, fragment: &FragmentRef, slot: u32, deflated: &mut Vec<u8>) -> Option<()> {
+    key.seal_in_place(u64::from(slot), &fragment.to_bytes(), deflated)
 }
 
 /// Opens the sealed bytes of one fragment in place; what comes back is a stretch of deflate.
@@ -157,4 +196,60 @@ pub fn open_directory(
         directory.push(reader.fragment()?);
     }
     Ok(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fragment::FragmentId;
+    use crate::keys::VaultKeys;
+
+    #[test]
+    fn places_are_filled_in_any_order_and_read_back() {
+        let keys = VaultKeys::generate().unwrap();
+        let vault = Uuid::from_u128(3);
+        let mut pack =
+            PackWriter::new(ObjectKind::DataPack, vault, &keys.for_writer(), vec![7; 150]).unwrap();
+        let texts = [&b"one"[..], b"two", b"seventeen"];
+        let fragment = |n: usize| FragmentRef {
+            id: FragmentId([n as u8; 32]),
+            raw_len: 1,
+            deflated_len: texts[n].len() as u32,
+            crc: 2,
+        };
+        let slots: Vec<_> = (0..3).map(|n| pack.reserve(&fragment(n)).unwrap()).collect();
+        for n in [2, 0, 1] {
+            assert!(!pack.is_whole());
+            let mut bytes = texts[n].to_vec();
+            seal_fragment(&slots[n].1, &fragment(n), slots[n].0.slot, &mut bytes).unwrap();
+            pack.fill(slots[n].0, &mut bytes);
+            pack.settle();
+        }
+        assert!(pack.is_whole());
+        let reserved = pack.len();
+        let mut pack = pack.finish().unwrap();
+        let tail = tail_len(pack.bytes.last_chunk::<TRAILER_LEN>().unwrap()).unwrap();
+        assert_eq!(pack.bytes.len(), reserved + tail);
+        let (head, tail) = pack.bytes.split_at(reserved);
+        let header = &head[..HEADER_LEN];
+        let directory =
+            open_directory(header, tail, ObjectKind::DataPack, vault, &keys.secret, &keys.writer).unwrap();
+        assert_eq!(directory, pack.directory);
+        let key = seal::open(header, ObjectKind::DataPack, vault, &keys.secret, &keys.writer).unwrap();
+        let mut at = HEADER_LEN;
+        for (n, text) in texts.iter().enumerate() {
+            let sealed = &mut pack.bytes[at..at + text.len() + TAG_LEN];
+            at += sealed.len();
+            assert_eq!(open_fragment(&key, &fragment(n), n as u32, sealed).unwrap(), *text);
+        }
+    }
+
+    #[test]
+    fn a_pack_with_an_empty_place_is_never_closed() {
+        let keys = VaultKeys::generate().unwrap();
+        let mut pack =
+            PackWriter::new(ObjectKind::MetaPack, Uuid::nil(), &keys.for_writer(), vec![]).unwrap();
+        pack.reserve(&FragmentRef { id: FragmentId([1; 32]), raw_len: 1, deflated_len: 1, crc: 2 }).unwrap();
+        assert!(pack.finish().is_none());
+    }
 }

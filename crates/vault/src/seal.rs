@@ -11,7 +11,9 @@
 //! | 48 | the object key, sealed with the 28 bytes before as associated data |
 //!
 //! The body's key is HKDF-SHA256 of the object key, salted with the vault's writer key: who has only the store
-//! can neither read an object nor make one that a reader would take.
+//! can neither read an object nor make one that a reader would take. A body is sealed with AES-256-GCM: packs as
+//! [`crate::pack`] says, every other object in one stretch with the counter 0, and as associated data the header
+//! and, for a record, the 16 bytes of the UUID that it is named by.
 
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
@@ -62,10 +64,10 @@ pub enum OpenError {
     #[error(
         "it was written by a later release (format {0}; this one knows {VERSION}): use that release or a newer one"
     )]
-    Newer(u8),
+    Newer(u64),
     /// It needs a feature that this program doesn't know.
-    #[error("it uses a feature that this release does not know (flags {0:#06x}): use a newer release")]
-    Feature(u16),
+    #[error("it uses a feature that this release does not know ({0}): use a newer release")]
+    Feature(String),
     /// It belongs to another vault.
     #[error("it belongs to another vault ({0})")]
     OtherVault(Uuid),
@@ -104,10 +106,17 @@ impl BodyKey {
         key.map(|key| BodyKey(LessSafeKey::new(key)))
     }
 
+    /// Seals bytes in place and appends the tag. A counter is used once for a key.
+    pub fn seal_in_place(&self, counter: u64, aad: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+        let tag = self.0.seal_in_place_separate_tag(nonce(counter), Aad::from(aad), bytes).ok()?;
+        bytes.extend_from_slice(tag.as_ref());
+        Some(())
+    }
+
     /// Appends `plain`, sealed. A counter is used once for a key.
     pub fn seal(&self, counter: u64, aad: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let start = out.len();
-        out.extend(plain);
+        out.extend_from_slice(plain);
         let tag =
             self.0.seal_in_place_separate_tag(nonce(counter), Aad::from(aad), &mut out[start..]).ok()?;
         out.extend(tag.as_ref());
@@ -167,13 +176,13 @@ pub fn open(
     let [found, version] = fields.array()?;
     let features = u16::from_le_bytes(fields.array()?);
     if version > VERSION {
-        return Err(OpenError::Newer(version));
+        return Err(OpenError::Newer(version.into()));
     }
     if version == 0 || found != kind as u8 {
         return Err(OpenError::NotOurs);
     }
     if features != 0 {
-        return Err(OpenError::Feature(features));
+        return Err(OpenError::Feature(format!("flags {features:#06x}")));
     }
     let of = Uuid::from_bytes(fields.array()?);
     if of != vault {
@@ -202,17 +211,19 @@ fn open_key(front: &[u8], encapsulated: &[u8], sealed: &[u8], secret: &SecretKey
     key
 }
 
-/// A whole object whose body is one sealed stretch.
+/// A whole object whose body is one sealed stretch. `name` is bound to it: who has only the store can't pass one
+/// record off as another.
 pub fn seal_object(
     kind: ObjectKind,
     vault: Uuid,
     to: &PublicKey,
     writer: &SecretKey,
+    name: &[u8],
     plain: &[u8],
 ) -> Result<Vec<u8>, NoRandomness> {
     let (mut object, key) = begin(kind, vault, to, writer)?;
-    let header = object.clone();
-    key.seal(0, &header, plain, &mut object).ok_or(NoRandomness)?;
+    let aad = [&object, name].concat();
+    key.seal(0, &aad, plain, &mut object).ok_or(NoRandomness)?;
     Ok(object)
 }
 
@@ -223,11 +234,12 @@ pub fn open_object(
     vault: Uuid,
     secret: &SecretKey,
     writer: &SecretKey,
+    name: &[u8],
 ) -> Result<Vec<u8>, OpenError> {
     let key = open(object, kind, vault, secret, writer)?;
     let (header, body) = object.split_at_checked(HEADER_LEN).ok_or(OpenError::Damaged)?;
     let mut body = body.to_vec();
-    let len = key.open(0, header, &mut body)?.len();
+    let len = key.open(0, &[header, name].concat(), &mut body)?.len();
     body.truncate(len);
     Ok(body)
 }
@@ -240,12 +252,15 @@ mod tests {
     fn an_object_opens_for_its_keys_only() {
         let (secret, writer) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
         let vault = Uuid::from_u128(7);
-        let object = seal_object(ObjectKind::Record, vault, &secret.public(), &writer, b"hello").unwrap();
+        let object =
+            seal_object(ObjectKind::Record, vault, &secret.public(), &writer, b"name", b"hello").unwrap();
         let open = |object: &[u8], kind, vault, secret: &SecretKey, writer: &SecretKey| {
-            open_object(object, kind, vault, secret, writer)
+            open_object(object, kind, vault, secret, writer, b"name")
         };
         assert_eq!(open(&object, ObjectKind::Record, vault, &secret, &writer).unwrap(), b"hello");
         let other = SecretKey::generate().unwrap();
+        let renamed = open_object(&object, ObjectKind::Record, vault, &secret, &writer, b"other");
+        assert_eq!(renamed, Err(OpenError::Damaged));
         assert_eq!(open(&object, ObjectKind::Record, vault, &other, &writer), Err(OpenError::Damaged));
         assert_eq!(open(&object, ObjectKind::Record, vault, &secret, &other), Err(OpenError::Damaged));
         assert_eq!(open(&object, ObjectKind::Index, vault, &secret, &writer), Err(OpenError::NotOurs));
@@ -259,32 +274,36 @@ mod tests {
     fn any_flipped_bit_is_noticed() {
         let (secret, writer) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
         let object =
-            seal_object(ObjectKind::Index, Uuid::nil(), &secret.public(), &writer, b"hello").unwrap();
+            seal_object(ObjectKind::Index, Uuid::nil(), &secret.public(), &writer, b"name", b"hello")
+                .unwrap();
         for at in 0..object.len() {
             let mut damaged = object.clone();
             damaged[at] ^= 0x10;
             assert!(
-                open_object(&damaged, ObjectKind::Index, Uuid::nil(), &secret, &writer).is_err(),
+                open_object(&damaged, ObjectKind::Index, Uuid::nil(), &secret, &writer, b"name").is_err(),
                 "byte {at}"
             );
         }
-        assert!(open_object(&object[..50], ObjectKind::Index, Uuid::nil(), &secret, &writer).is_err());
+        assert!(
+            open_object(&object[..50], ObjectKind::Index, Uuid::nil(), &secret, &writer, b"name").is_err()
+        );
     }
 
     #[test]
     fn a_newer_format_is_refused_by_name() {
         let (secret, writer) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
-        let mut object = seal_object(ObjectKind::Index, Uuid::nil(), &secret.public(), &writer, b"").unwrap();
+        let mut object =
+            seal_object(ObjectKind::Index, Uuid::nil(), &secret.public(), &writer, b"name", b"").unwrap();
         object[9] = 2;
         assert_eq!(
-            open_object(&object, ObjectKind::Index, Uuid::nil(), &secret, &writer),
+            open_object(&object, ObjectKind::Index, Uuid::nil(), &secret, &writer, b"name"),
             Err(OpenError::Newer(2))
         );
         object[9] = 1;
         object[10] = 4;
         assert_eq!(
-            open_object(&object, ObjectKind::Index, Uuid::nil(), &secret, &writer),
-            Err(OpenError::Feature(4))
+            open_object(&object, ObjectKind::Index, Uuid::nil(), &secret, &writer, b"name"),
+            Err(OpenError::Feature("flags 0x0004".into()))
         );
     }
 }

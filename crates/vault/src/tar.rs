@@ -37,9 +37,7 @@ pub fn write_header(out: &mut Vec<u8>, top: &str, entry: &Entry, extras: &Extras
     }
     pax_numbers(&mut pax, entry);
     for (name, value) in extras.xattrs {
-        let mut key = b"SCHILY.xattr.".to_vec();
-        key.extend(name);
-        pax_bytes(&mut pax, &key, value);
+        pax_bytes(&mut pax, &xattr_key(name), value);
     }
     if !pax.is_empty() {
         // Paths and attributes are bytes, not necessarily UTF-8, and readers must not convert them.
@@ -52,6 +50,19 @@ pub fn write_header(out: &mut Vec<u8>, top: &str, entry: &Entry, extras: &Extras
     }
     let (prefix, name) = split.unwrap_or((&[], &path[..path.len().min(100)]));
     write_block(out, prefix, name, &link, entry, extras);
+}
+
+/// The record's name of an extended attribute; what would end it early is escaped, as GNU tar does it.
+fn xattr_key(name: &[u8]) -> Vec<u8> {
+    let mut key = b"SCHILY.xattr.".to_vec();
+    for byte in name {
+        match byte {
+            b'%' => key.extend(b"%25"),
+            b'=' => key.extend(b"%3D"),
+            other => key.push(*other),
+        }
+    }
+    key
 }
 
 /// Zero bytes up to the next block.

@@ -7,10 +7,9 @@ use undercroft_model::{Cancelled, Element, Observer};
 
 use crate::cut::{Cutter, TEXT};
 use crate::error::VaultError;
-use crate::manifest::Item;
 use crate::manifest_io::ManifestWriter;
 use crate::record::{ArchiveRecord, StreamKind};
-use crate::session::{Session, Ticket};
+use crate::session::{Fragments, Session};
 use crate::stream::{Section, SectionLabel, TextSink};
 
 /// An archive of text that is being written.
@@ -18,19 +17,26 @@ pub struct TextWriter<'s> {
     session: &'s Session,
     observer: &'s dyn Observer,
     element: Element,
-    done: Mutex<Vec<Option<DoneSection>>>,
+    sections: Mutex<Vec<State>>,
+}
+
+/// How far a section is.
+enum State {
+    Awaited,
+    Open,
+    Done(DoneSection),
 }
 
 struct DoneSection {
     label: SectionLabel,
     rows: Option<u64>,
-    tickets: Vec<Ticket>,
+    fragments: Fragments,
 }
 
 impl<'s> TextWriter<'s> {
     /// An empty archive.
     pub fn new(session: &'s Session, element: Element, observer: &'s dyn Observer) -> Self {
-        TextWriter { session, observer, element, done: Mutex::default() }
+        TextWriter { session, observer, element, sections: Mutex::default() }
     }
 
     /// Closes the archive.
@@ -39,11 +45,13 @@ impl<'s> TextWriter<'s> {
     /// [`VaultError`] if a section was left open or out, or the session fails.
     pub fn finish(self, name: &str) -> Result<ArchiveRecord, VaultError> {
         let mut manifest = ManifestWriter::begin(self.session)?;
-        for section in self.done.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            let open = || VaultError::Source(io::Error::other("a section of the text was not finished"));
-            let section = section.ok_or_else(open)?;
-            let fragments = section.tickets.into_iter().map(Ticket::wait).collect::<Result<Vec<_>, _>>()?;
-            manifest.add(&Item::Section { label: section.label, rows: section.rows, fragments })?;
+        for (section, ordinal) in
+            self.sections.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().zip(0..)
+        {
+            let State::Done(DoneSection { label, rows, fragments }) = section else {
+                return Err(VaultError::SectionOpen { ordinal });
+            };
+            manifest.add_section(label, rows, fragments.wait()?)?;
         }
         let (manifest, totals) = manifest.finish()?;
         Ok(ArchiveRecord {
@@ -59,27 +67,26 @@ impl<'s> TextWriter<'s> {
 
 impl TextSink for TextWriter<'_> {
     fn section(&self, ordinal: u32, label: SectionLabel) -> io::Result<Box<dyn Section + '_>> {
-        let ordinal = ordinal as usize;
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if done.len() <= ordinal {
-            done.resize_with(ordinal + 1, || None);
+        let place = ordinal as usize;
+        let mut sections = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        if sections.len() <= place {
+            sections.resize_with(place + 1, || State::Awaited);
         }
-        Ok(Box::new(OpenSection {
-            text: self,
-            ordinal,
-            label,
-            cutter: Cutter::new(TEXT),
-            tickets: Vec::new(),
-        }))
+        if !matches!(sections[place], State::Awaited) {
+            return Err(VaultError::SectionTwice { ordinal, name: label.name }.into());
+        }
+        sections[place] = State::Open;
+        let (cutter, fragments) = (Cutter::new(TEXT), Fragments::default());
+        Ok(Box::new(OpenSection { text: self, place, label, cutter, fragments }))
     }
 }
 
 struct OpenSection<'w, 's> {
     text: &'w TextWriter<'s>,
-    ordinal: usize,
+    place: usize,
     label: SectionLabel,
     cutter: Cutter,
-    tickets: Vec<Ticket>,
+    fragments: Fragments,
 }
 
 impl Section for OpenSection<'_, '_> {
@@ -87,19 +94,19 @@ impl Section for OpenSection<'_, '_> {
         if self.text.observer.cancelled() {
             return Err(VaultError::from(Cancelled).into());
         }
-        let (session, tickets) = (self.text.session, &mut self.tickets);
-        self.cutter.write(text, |piece| session.add(piece).map(|ticket| tickets.push(ticket)))?;
+        let (session, fragments) = (self.text.session, &mut self.fragments);
+        self.cutter.write(text, |piece| fragments.push(session.add(piece)?))?;
         self.text.observer.advance(self.text.element, text.len() as u64, 0);
         Ok(())
     }
 
     fn finish(mut self: Box<Self>, rows: Option<u64>) -> io::Result<()> {
-        let (session, tickets) = (self.text.session, &mut self.tickets);
-        self.cutter.end(|piece| session.add(piece).map(|ticket| tickets.push(ticket)))?;
-        let done = DoneSection { label: self.label, rows, tickets: self.tickets };
-        let mut all = self.text.done.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = all.get_mut(self.ordinal) {
-            *place = Some(done);
+        let (session, fragments) = (self.text.session, &mut self.fragments);
+        self.cutter.end(|piece| fragments.push(session.add(piece)?))?;
+        let done = DoneSection { label: self.label, rows, fragments: self.fragments };
+        let mut sections = self.text.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(section) = sections.get_mut(self.place) {
+            *section = State::Done(done);
         }
         Ok(())
     }

@@ -20,11 +20,18 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Serialize, Deserialize)]
 struct Config {
     undercroft_vault: Uuid,
-    format: u8,
-    /// Features that a program must know to read, to write, to check, to sweep.
+    format: u64,
     features: Features,
 }
 
+/// The part of a config that every later format keeps.
+#[derive(Debug, Deserialize)]
+struct ConfigFront {
+    undercroft_vault: Uuid,
+    format: u64,
+}
+
+/// Features that a program must know before it reads, writes, checks or sweeps. This release knows none.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Features {
     read: Vec<String>,
@@ -33,29 +40,46 @@ struct Features {
     sweep: Vec<String>,
 }
 
+/// What a program wants to do to a vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Read what is there.
+    Read,
+    /// Add a backup.
+    Write,
+    /// Prove that what is there is whole.
+    Check,
+    /// Remove what no backup needs.
+    Sweep,
+}
+
 /// Everything stored for one site, opened.
 #[derive(Clone)]
 pub struct Vault {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) id: Uuid,
     pub(crate) keys: VaultKeys,
+    features: Arc<Features>,
 }
 
 impl Vault {
     /// Opens a site's vault, or makes it if the store has none. `recovery` opens the vault's keys.
     ///
+    /// Two that make one vault at a time need a store in which the first of two puts wins, as the local one; with
+    /// any other, the caller lets only one at a time.
+    ///
     /// # Errors
     /// [`VaultError`] if the store fails, the vault is of a later release, or its keys don't open.
     pub fn open_or_create(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
         match Vault::open(Arc::clone(&store), id, recovery) {
-            Err(VaultError::Store(StoreError::Missing { .. })) => {}
+            Err(VaultError::Store(StoreError::Missing { name, .. })) if name == config_name(id) => {}
             other => return other,
         }
         Vault::create_keys(store.as_ref(), id, recovery)?;
-        let config = Config { undercroft_vault: id, format: VERSION, features: Features::default() };
+        let config = Config { undercroft_vault: id, format: VERSION.into(), features: Features::default() };
         let text = serde_json::to_vec_pretty(&config).map_err(|error| VaultError::Source(error.into()))?;
         // The keys come first: a vault whose config is there has its keys.
-        store.put(&format!("vaults/{id}/config"), &text)?;
+        store.put(&config_name(id), &text)?;
         Vault::open(store, id, recovery)
     }
 
@@ -65,7 +89,7 @@ impl Vault {
         let mut plain = keys.secret.reveal().to_vec();
         plain.extend(keys.writer.reveal());
         // The recovery key's owner needs nothing else to open it: the salt is the vault's own UUID.
-        let object = seal::seal_object(ObjectKind::Keys, id, &public, &salt(id), &plain)?;
+        let object = seal::seal_object(ObjectKind::Keys, id, &public, &salt(id), b"", &plain)?;
         zeroize::Zeroize::zeroize(&mut plain);
         Ok(store.put(&keys_name(id, &public), &object)?)
     }
@@ -75,28 +99,37 @@ impl Vault {
     /// # Errors
     /// As [`open_or_create`](Self::open_or_create), and if there is none.
     pub fn open(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
-        let name = format!("vaults/{id}/config");
-        let fail = |source| VaultError::Object { object: name.clone(), source };
-        let config: Config =
-            serde_json::from_slice(&store.get(&name)?).map_err(|_| fail(OpenError::NotOurs))?;
-        if config.format > VERSION {
-            return Err(fail(OpenError::Newer(config.format)));
-        }
-        let unknown = [&config.features.read, &config.features.write].iter().any(|list| !list.is_empty());
-        if unknown {
-            return Err(fail(OpenError::Feature(0)));
-        }
-        if config.undercroft_vault != id {
-            return Err(fail(OpenError::OtherVault(config.undercroft_vault)));
-        }
+        let features = read_config(store.as_ref(), id)?;
         let name = keys_name(id, &recovery.public());
         let fail = |source| VaultError::Object { object: name.clone(), source };
         let object = store.get(&name)?;
-        let plain = seal::open_object(&object, ObjectKind::Keys, id, recovery, &salt(id)).map_err(fail)?;
+        let plain =
+            seal::open_object(&object, ObjectKind::Keys, id, recovery, &salt(id), b"").map_err(fail)?;
+        let plain = zeroize::Zeroizing::new(plain);
         let mut reader = Reader::new(&plain);
         let mut key = || reader.array().map(SecretKey::from_bytes).map_err(|e| fail(e.into()));
         let keys = VaultKeys { secret: key()?, writer: key()? };
-        Ok(Vault { store, id, keys })
+        let vault = Vault { store, id, keys, features: Arc::new(features) };
+        vault.may(Operation::Read)?;
+        Ok(vault)
+    }
+
+    /// Whether this release knows all that it must know of the vault to do this.
+    ///
+    /// # Errors
+    /// [`VaultError::Object`] names the vault's config and the features that are not known.
+    pub fn may(&self, operation: Operation) -> Result<(), VaultError> {
+        let unknown = match operation {
+            Operation::Read => &self.features.read,
+            Operation::Write => &self.features.write,
+            Operation::Check => &self.features.check,
+            Operation::Sweep => &self.features.sweep,
+        };
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let source = OpenError::Feature(unknown.join(", "));
+        Err(VaultError::Object { object: config_name(self.id), source })
     }
 
     /// The vault's UUID, which is its site's.
@@ -117,9 +150,9 @@ impl Vault {
         self.name(&format!("records/{id}"))
     }
 
-    fn open_object(&self, name: &str, kind: ObjectKind) -> Result<Vec<u8>, VaultError> {
+    fn open_object(&self, name: &str, kind: ObjectKind, bound: &[u8]) -> Result<Vec<u8>, VaultError> {
         let object = self.store.get(name)?;
-        seal::open_object(&object, kind, self.id, &self.keys.secret, &self.keys.writer)
+        seal::open_object(&object, kind, self.id, &self.keys.secret, &self.keys.writer, bound)
             .map_err(|source| VaultError::Object { object: name.to_owned(), source })
     }
 
@@ -129,33 +162,43 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] if the store fails or a segment is of a later release.
     pub fn read_index(&self) -> Result<Index, VaultError> {
-        let prefix = self.name("packs/");
+        self.read_index_and_unlisted().map(|(index, _)| index)
+    }
+
+    /// The index, and the packs that no segment names.
+    pub(crate) fn read_index_and_unlisted(&self) -> Result<(Index, Vec<PackFacts>), VaultError> {
         let mut there: HashMap<String, u64> =
-            self.store.list(&prefix)?.into_iter().map(|listed| (listed.name, listed.len)).collect();
+            self.store.list(&self.name("packs/"))?.into_iter().map(|l| (l.name, l.len)).collect();
         let mut index = Index::default();
         for segment in self.store.list(&self.name("index/"))? {
-            let packs = match self.read_segment(&segment.name) {
-                Err(VaultError::Object { source: OpenError::Damaged | OpenError::NotOurs, .. }) => continue,
-                other => other?,
-            };
-            for pack in &packs {
+            for pack in self.read_segment(&segment.name)? {
                 if there.remove(&self.pack_name(&pack.id)) == Some(pack.len) {
-                    index.add(pack);
+                    index.add(&pack);
+                } else if !index.has_pack(&pack.id) {
+                    index.add_lost(&pack);
                 }
             }
         }
-        let mut unlisted: Vec<_> = there.into_iter().collect();
-        unlisted.sort();
-        for (name, len) in unlisted {
+        let mut left: Vec<_> = there.into_iter().collect();
+        left.sort();
+        let mut unlisted = Vec::new();
+        for (name, len) in left {
             if let Some(pack) = self.read_directory(&name, len)? {
                 index.add(&pack);
+                unlisted.push(pack);
             }
         }
-        Ok(index)
+        Ok((index, unlisted))
     }
 
+    /// A segment's packs. One that is damaged, or went between listing and reading, says nothing: its packs tell
+    /// of themselves.
     fn read_segment(&self, name: &str) -> Result<Vec<PackFacts>, VaultError> {
-        let body = self.open_object(name, ObjectKind::Index)?;
+        let body = match self.open_object(name, ObjectKind::Index, b"") {
+            Err(VaultError::Object { source: OpenError::Damaged | OpenError::NotOurs, .. })
+            | Err(VaultError::Store(StoreError::Missing { .. })) => return Ok(Vec::new()),
+            other => other?,
+        };
         read_segment(&body).map_err(|e| VaultError::Object { object: name.to_owned(), source: e.into() })
     }
 
@@ -167,7 +210,10 @@ impl Vault {
         if len < (HEADER_LEN + TRAILER_LEN) as u64 {
             return Ok(None);
         }
-        let header = self.store.get_range(name, 0, HEADER_LEN)?;
+        let header = match self.store.get_range(name, 0, HEADER_LEN) {
+            Err(StoreError::Missing { .. }) => return Ok(None),
+            other => other?,
+        };
         let trailer = self.store.get_range(name, len - TRAILER_LEN as u64, TRAILER_LEN)?;
         let Ok(tail_len) = pack::tail_len(&trailer) else { return Ok(None) };
         let Some(at) = len.checked_sub(tail_len as u64) else { return Ok(None) };
@@ -198,21 +244,43 @@ impl Vault {
     /// [`VaultError`] if there is none or it doesn't open.
     pub fn read_record(&self, id: Uuid) -> Result<Record, VaultError> {
         let name = self.record_name(id);
-        let body = self.open_object(&name, ObjectKind::Record)?;
+        let body = self.open_object(&name, ObjectKind::Record, id.as_bytes())?;
         serde_json::from_slice(&body)
             .map_err(|_| VaultError::Object { object: name, source: OpenError::Damaged })
     }
 
-    /// Writes a backup's record: the moment from which the backup exists.
+    /// Writes a backup's record: the moment from which the backup exists. A record that is there already stays
+    /// as it is.
     ///
     /// # Errors
-    /// [`VaultError`] if the store fails.
+    /// [`VaultError`] if the store fails, or this release may not write the vault.
     pub fn write_record(&self, id: Uuid, record: &Record) -> Result<(), VaultError> {
+        self.may(Operation::Write)?;
         let plain = serde_json::to_vec(record).map_err(|error| VaultError::Source(error.into()))?;
         let (public, writer) = (self.keys.secret.public(), &self.keys.writer);
-        let object = seal::seal_object(ObjectKind::Record, self.id, &public, writer, &plain)?;
+        let object = seal::seal_object(ObjectKind::Record, self.id, &public, writer, id.as_bytes(), &plain)?;
         Ok(self.store.put(&self.record_name(id), &object)?)
     }
+}
+
+/// Reads and checks what a vault says of itself.
+fn read_config(store: &dyn Store, id: Uuid) -> Result<Features, VaultError> {
+    let object = config_name(id);
+    let text = store.get(&object)?;
+    let fail = |source| VaultError::Object { object: object.clone(), source };
+    let front: ConfigFront = serde_json::from_slice(&text).map_err(|_| fail(OpenError::NotOurs))?;
+    if front.format > u64::from(VERSION) {
+        return Err(fail(OpenError::Newer(front.format)));
+    }
+    if front.undercroft_vault != id {
+        return Err(fail(OpenError::OtherVault(front.undercroft_vault)));
+    }
+    let config: Config = serde_json::from_slice(&text).map_err(|_| fail(OpenError::NotOurs))?;
+    Ok(config.features)
+}
+
+fn config_name(id: Uuid) -> String {
+    format!("vaults/{id}/config")
 }
 
 fn keys_name(id: Uuid, recovery: &PublicKey) -> String {

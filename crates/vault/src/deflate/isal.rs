@@ -36,15 +36,14 @@ impl Deflater {
         }
     }
 
-    /// Fills `out`'s spare capacity; an error means that it did not fit.
-    pub fn deflate(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<(), BadDeflate> {
-        if raw.is_empty() {
-            out.extend(super::FLUSH);
-            return Ok(());
-        }
-        let room = out.capacity() - out.len();
+    /// Deflates into `out` and says how many bytes that made; an error means that it did not fit with room to
+    /// spare.
+    pub fn deflate(&mut self, raw: &[u8], out: &mut [u8]) -> Result<usize, BadDeflate> {
         let avail_in = u32::try_from(raw.len()).map_err(|_| BadDeflate)?;
-        let avail_out = u32::try_from(room).map_err(|_| BadDeflate)?;
+        let avail_out = u32::try_from(out.len()).map_err(|_| BadDeflate)?;
+        if raw.is_empty() {
+            return Err(BadDeflate);
+        }
         let stream = &mut *self.stream;
         // SAFETY: the pointers are to live buffers of the lengths given, and ISA-L writes no further.
         let (result, left) = unsafe {
@@ -56,7 +55,7 @@ impl Deflater {
             stream.end_of_stream = 0;
             stream.next_in = raw.as_ptr().cast_mut();
             stream.avail_in = avail_in;
-            stream.next_out = out.as_mut_ptr().add(out.len());
+            stream.next_out = out.as_mut_ptr();
             stream.avail_out = avail_out;
             let result = sys::isal_deflate(stream);
             stream.next_in = ptr::null_mut();
@@ -65,12 +64,10 @@ impl Deflater {
             (result, stream.avail_out)
         };
         // With no room left the flush may be incomplete.
-        if result != sys::COMP_OK as i32 || stream.avail_in != 0 || left == 0 {
+        if result != sys::COMP_OK as i32 || stream.avail_in != 0 || left == 0 || left > avail_out {
             return Err(BadDeflate);
         }
-        // SAFETY: ISA-L has written all but the last `left` bytes of the spare capacity.
-        unsafe { out.set_len(out.capacity() - left as usize) };
-        Ok(())
+        Ok((avail_out - left) as usize)
     }
 
     /// Fills `raw` exactly.

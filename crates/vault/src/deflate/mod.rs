@@ -24,6 +24,12 @@ pub use stored::looks_incompressible;
 /// What closes a fragment: an empty stored block that is not final.
 const FLUSH: [u8; 5] = [0, 0, 0, 0xff, 0xff];
 
+/// Capacity beyond a fragment's end, for the tag that sealing appends.
+const SPARE: usize = 16;
+
+/// What does not shrink by this part of itself is not worth inflating.
+const WORTH: usize = 64;
+
 /// The bytes are not a fragment of the length that was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its deflated bytes are damaged")]
@@ -32,6 +38,7 @@ pub struct BadDeflate;
 /// Makes and reads fragments. Keeps its working memory; use one for each thread.
 pub struct Deflater {
     fast: fast::Deflater,
+    scratch: Vec<u8>,
 }
 
 impl Default for Deflater {
@@ -43,20 +50,24 @@ impl Default for Deflater {
 impl Deflater {
     /// A deflater with working memory of its own.
     pub fn new() -> Self {
-        Deflater { fast: fast::Deflater::new() }
+        Deflater { fast: fast::Deflater::new(), scratch: Vec::new() }
     }
 
-    /// The fragment that holds `raw`: deflated if that makes it smaller, stored otherwise.
+    /// The fragment that holds `raw`: deflated if that makes it smaller by more than a trifle, stored otherwise. It has room to be
+    /// sealed in place.
     pub fn deflate(&mut self, raw: &[u8]) -> Vec<u8> {
-        let stored_len = stored::len(raw.len());
+        let room = stored::len(raw.len());
         if looks_incompressible(raw) {
             return stored::fragment(raw);
         }
-        let mut out = Vec::with_capacity(stored_len + 64);
-        match self.fast.deflate(raw, &mut out) {
-            Ok(()) if out.len() < stored_len => {
-                out.shrink_to(out.len() + out.len() / 8);
-                out
+        if self.scratch.len() < room {
+            self.scratch.resize(room, 0);
+        }
+        match self.fast.deflate(raw, &mut self.scratch[..room]) {
+            Ok(len) if len <= room - room / WORTH => {
+                let mut fragment = Vec::with_capacity(len + SPARE);
+                fragment.extend_from_slice(&self.scratch[..len]);
+                fragment
             }
             _ => stored::fragment(raw),
         }
@@ -68,8 +79,16 @@ impl Deflater {
     /// [`BadDeflate`] if the bytes are no fragment or hold another length.
     pub fn inflate(&mut self, fragment: &[u8], raw_len: usize) -> Result<Vec<u8>, BadDeflate> {
         let mut raw = vec![0; raw_len];
-        self.fast.inflate(fragment, &mut raw)?;
+        self.inflate_to(fragment, &mut raw)?;
         Ok(raw)
+    }
+
+    /// The same into memory that is there already, which it fills exactly.
+    ///
+    /// # Errors
+    /// [`BadDeflate`] as [`inflate`](Self::inflate).
+    pub fn inflate_to(&mut self, fragment: &[u8], raw: &mut [u8]) -> Result<(), BadDeflate> {
+        self.fast.inflate(fragment, raw)
     }
 }
 
@@ -126,10 +145,10 @@ mod tests {
             let mut back = vec![0; raw.len()];
             other.inflate(&one.deflate(&raw), &mut back).unwrap();
             assert_eq!(back, raw);
-            let mut theirs = Vec::with_capacity(stored::len(raw.len()) + 64);
-            if other.deflate(&raw, &mut theirs).is_ok() {
-                assert_eq!(one.inflate(&theirs, raw.len()).unwrap(), raw);
-                assert!(theirs.ends_with(&FLUSH[1..]));
+            let mut theirs = vec![0; stored::len(raw.len())];
+            if let Ok(len) = other.deflate(&raw, &mut theirs) {
+                assert_eq!(one.inflate(&theirs[..len], raw.len()).unwrap(), raw);
+                assert!(theirs[..len].ends_with(&FLUSH[1..]));
             }
         }
     }

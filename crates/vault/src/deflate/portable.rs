@@ -23,21 +23,20 @@ impl Deflater {
         }
     }
 
-    /// Fills `out`'s spare capacity; an error means that it did not fit.
-    pub fn deflate(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<(), BadDeflate> {
+    /// Deflates into `out` and says how many bytes that made; an error means that it did not fit with room to
+    /// spare.
+    pub fn deflate(&mut self, raw: &[u8], out: &mut [u8]) -> Result<usize, BadDeflate> {
+        if raw.is_empty() {
+            return Err(BadDeflate);
+        }
         self.deflate.reset();
-        out.resize(out.capacity(), 0);
         self.deflate.compress(raw, out, DeflateFlush::FullFlush).map_err(|_| BadDeflate)?;
         let (taken, made) = (self.deflate.total_in(), self.deflate.total_out());
         // With no room left the flush may be incomplete.
         if taken != raw.len() as u64 || made >= out.len() as u64 {
             return Err(BadDeflate);
         }
-        out.truncate(made as usize);
-        if raw.is_empty() {
-            *out = super::FLUSH.to_vec();
-        }
-        Ok(())
+        Ok(made as usize)
     }
 
     /// Fills `raw` exactly.

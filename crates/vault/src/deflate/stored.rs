@@ -10,6 +10,8 @@ const SAMPLE: usize = 2048;
 /// Bits a byte above which a sample of that length is taken for noise. Random bytes reach 7.9, JPEG 7.7 and
 /// more; SQL's highest is 5.9, and program text stays below 6.5.
 const NOISE: f32 = 7.4;
+/// So many samples make noise of the whole.
+const NOISY: usize = 6;
 
 /// The length of `raw_len` bytes as a fragment of stored blocks.
 pub fn len(raw_len: usize) -> usize {
@@ -18,19 +20,20 @@ pub fn len(raw_len: usize) -> usize {
 
 /// A fragment that holds `raw` as it is.
 pub fn fragment(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(len(raw.len()));
+    let mut out = Vec::with_capacity(len(raw.len()) + super::SPARE);
     for block in raw.chunks(BLOCK) {
         let size = block.len() as u16;
         out.push(0);
         out.extend(size.to_le_bytes());
         out.extend((!size).to_le_bytes());
-        out.extend(block);
+        out.extend_from_slice(block);
     }
     out.extend(FLUSH);
     out
 }
 
-/// Whether deflate would find nothing: every one of eight samples looks like noise.
+/// Whether deflate would find next to nothing: six of eight samples look like noise. Two may fall on a header among
+/// pictures.
 ///
 /// Short content is never judged: trying costs less than a wrong guess.
 pub fn looks_incompressible(raw: &[u8]) -> bool {
@@ -38,7 +41,7 @@ pub fn looks_incompressible(raw: &[u8]) -> bool {
         return false;
     }
     let step = (raw.len() - SAMPLE) / (SAMPLES - 1);
-    (0..SAMPLES).all(|n| entropy(&raw[n * step..n * step + SAMPLE]) > NOISE)
+    (0..SAMPLES).filter(|n| entropy(&raw[n * step..n * step + SAMPLE]) > NOISE).count() >= NOISY
 }
 
 /// Shannon's entropy of the bytes' distribution, bits a byte.

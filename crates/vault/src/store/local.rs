@@ -1,12 +1,15 @@
 //! A store in a folder.
 //!
-//! Writing: a temporary name, the bytes, fsync, rename, fsync of the folder. A crash leaves either the whole
-//! object or none, and at most a temporary file that the next opening sees to.
+//! Writing: a temporary name, the bytes, fsync, a link under the object's name, fsync of the folder. A link, unlike
+//! a rename, never replaces: of two that write one object, the first wins. A crash leaves either the whole object
+//! or none, and at most a temporary file, which a later opening removes.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
@@ -22,11 +25,13 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub struct LocalStore {
     root: PathBuf,
+    /// Folders whose own names are known to be durable.
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl LocalStore {
     pub(super) fn open(root: PathBuf) -> Result<Self, StoreError> {
-        let store = LocalStore { root };
+        let store = LocalStore { root, durable: Mutex::default() };
         let temporary = store.root.join(TEMPORARY);
         store.make_folder(&temporary).map_err(|error| store.error("open", "its folder", error))?;
         store.remove_abandoned(&temporary);
@@ -48,7 +53,7 @@ impl LocalStore {
     fn error(&self, action: &'static str, name: &str, source: io::Error) -> StoreError {
         let (store, name) = (self.root.display().to_string(), name.to_owned());
         match source.kind() {
-            io::ErrorKind::NotFound => StoreError::Missing { store, name },
+            io::ErrorKind::NotFound if action == "read" => StoreError::Missing { store, name },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { store, name },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 StoreError::Denied { store, action, name }
@@ -57,36 +62,56 @@ impl LocalStore {
         }
     }
 
-    /// Makes a folder and those above it, each of them durable.
+    /// Makes a folder and those above it, each of them durable. One that is there may have been made a moment
+    /// ago by somebody who is not done with it: it is seen to once.
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        if folder.is_dir() {
+        let durable = || self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = folder.is_dir();
+        if there && (durable().contains(folder) || !folder.starts_with(&self.root)) {
             return Ok(());
         }
-        if let Some(parent) = folder.parent() {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent {
             self.make_folder(parent)?;
         }
         match DirBuilder::new().mode(0o700).create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        folder.parent().map_or(Ok(()), sync_folder)
+        if let Some(parent) = parent
+            && !(there && folder == self.root)
+        {
+            sync_folder(parent)?;
+        }
+        durable().insert(folder.to_owned());
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(is_plain) && !part.starts_with('.');
+        if name.split('/').all(plain) && name.split('/').next() != Some(TEMPORARY) {
+            return Ok(self.root.join(name));
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a name that objects may have"))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let target = self.root.join(name);
+        let target = self.path(name)?;
+        let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        self.make_folder(folder)?;
         if target.exists() {
-            return Ok(());
+            // Who wrote it may not have come to this yet.
+            return sync_folder(folder);
         }
-        let temporary = self.root.join(TEMPORARY).join(Uuid::new_v4().to_string());
+        let temporary = self.root.join(TEMPORARY);
+        self.make_folder(&temporary)?;
+        let temporary = temporary.join(Uuid::new_v4().to_string());
         let written = write_synced(&temporary, bytes).and_then(|()| {
-            let folder = target.parent().ok_or(io::ErrorKind::InvalidInput)?;
-            self.make_folder(folder)?;
-            fs::rename(&temporary, &target)?;
+            place(&temporary, &target)?;
             sync_folder(folder)
         });
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
+        // A rename has taken it away already; what can't be removed now is abandoned.
+        let _ = fs::remove_file(&temporary);
         written
     }
 
@@ -98,6 +123,9 @@ impl LocalStore {
         for entry in entries {
             let entry = entry?;
             let Ok(last) = entry.file_name().into_string() else { continue };
+            if name.is_empty() && last == TEMPORARY {
+                continue;
+            }
             let name = format!("{name}{last}");
             match entry.metadata() {
                 Ok(facts) if facts.is_dir() => self.walk(&entry.path(), &format!("{name}/"), out)?,
@@ -108,6 +136,28 @@ impl LocalStore {
             }
         }
         Ok(())
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.')
+}
+
+/// Gives a finished file its name, unless something has that name already.
+fn place(temporary: &Path, target: &Path) -> io::Result<()> {
+    match fs::hard_link(temporary, target) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without links: its objects' names are random but for the first ones of a vault.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) =>
+        {
+            if target.exists() {
+                Ok(())
+            } else {
+                fs::rename(temporary, target)
+            }
+        }
+        other => other,
     }
 }
 
@@ -127,15 +177,18 @@ impl Store for LocalStore {
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        fs::read(self.root.join(name)).map_err(|error| self.error("read", name, error))
+        self.path(name).and_then(fs::read).map_err(|error| self.error("read", name, error))
     }
 
     fn get_range(&self, name: &str, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = vec![0; len];
-        File::open(self.root.join(name))
-            .and_then(|file| file.read_exact_at(&mut bytes, offset))
-            .map_err(|error| self.error("read", name, error))?;
-        Ok(bytes)
+        self.path(name)
+            .and_then(File::open)
+            .and_then(|file| {
+                let mut bytes = vec![0; len];
+                file.read_exact_at(&mut bytes, offset)?;
+                Ok(bytes)
+            })
+            .map_err(|error| self.error("read", name, error))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError> {
@@ -147,12 +200,13 @@ impl Store for LocalStore {
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.root.join(name);
-        let gone = match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other,
-        };
-        gone.and_then(|()| path.parent().map_or(Ok(()), sync_folder))
-            .map_err(|error| self.error("delete", name, error))
+        let gone = self.path(name).and_then(|path| {
+            fs::remove_file(&path)?;
+            path.parent().map_or(Ok(()), sync_folder)
+        });
+        match gone {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|error| self.error("delete", name, error)),
+        }
     }
 }

@@ -7,14 +7,14 @@ mod runs;
 
 use std::collections::VecDeque;
 
-use undercroft_model::{Cancelled, Element, Observer};
+use undercroft_model::{Cancelled, Element, Observer, Remark};
 
 use crate::cut::Cutter;
 use crate::error::VaultError;
 use crate::manifest::{Item, NEVER, PlacedEntry, Signature};
 use crate::manifest_io::{ManifestReader, ManifestWriter};
 use crate::record::{ArchiveRecord, StreamKind};
-use crate::session::{Session, Ticket};
+use crate::session::{Fragments, Session};
 use crate::stream::{Entry, TreeSource};
 
 use previous::Previous;
@@ -52,15 +52,27 @@ pub struct TreeCounts {
     pub changed: u64,
 }
 
+/// A run on its way into the manifest.
+enum Pending {
+    /// It was read, and its fragments are under way.
+    Read(PendingRun),
+    /// It is an earlier run as it was.
+    Reused(Item),
+}
+
 /// A run whose fragments are under way.
 struct PendingRun {
     signature: Signature,
-    tickets: Vec<Ticket>,
+    fragments: Fragments,
     entries: Vec<PlacedEntry>,
 }
 
-/// Runs that may wait for their fragments; the session bounds their bytes.
+/// Runs that may wait for their fragments, and for the runs before them; the session bounds their bytes.
 const PENDING: usize = 256;
+/// A run ends here at the latest: whoever chooses the names of files could otherwise make one without end.
+const RUN_MAX: usize = 4096;
+/// The same for a piece of small neighbours, in bytes.
+const PIECE_MAX: usize = 1 << 20;
 
 /// Writes a tree's archive.
 ///
@@ -88,7 +100,7 @@ pub fn write_tree(
             writer.run(source, &mut run)?;
         }
         run.push((entry, bounds.ends_piece));
-        if bounds.ends_run {
+        if bounds.ends_run || run.len() >= RUN_MAX {
             writer.run(source, &mut run)?;
         }
     }
@@ -105,7 +117,7 @@ struct TreeWriter<'s> {
     observer: &'s dyn Observer,
     previous: Option<Previous>,
     manifest: ManifestWriter<'s>,
-    pending: VecDeque<PendingRun>,
+    pending: VecDeque<Pending>,
     counts: TreeCounts,
 }
 
@@ -117,30 +129,29 @@ impl TreeWriter<'_> {
         let entries = std::mem::take(run);
         let signature = runs::signature(self.top, entries.iter().map(|(entry, _)| entry));
         if let Some(item) = self.reusable(&entries, &signature) {
-            return self.reuse(&item);
+            return self.reuse(item);
         }
         let done = self.read_run(source, entries, signature)?;
-        self.pending.push_back(done);
+        self.pending.push_back(Pending::Read(done));
         self.drain(PENDING)
     }
 
     fn reusable(&mut self, entries: &[(Entry, bool)], signature: &Signature) -> Option<Item> {
         let (first, _) = entries.first()?;
         let item = self.previous.as_mut()?.find(first, signature)?;
-        let there = item.fragments().iter().all(|f| self.session.known(&f.id).as_ref() == Some(f));
-        there.then_some(item)
+        self.session.has_all(item.fragments()).then_some(item)
     }
 
-    fn reuse(&mut self, item: &Item) -> Result<(), VaultError> {
-        self.drain(0)?;
+    fn reuse(&mut self, item: Item) -> Result<(), VaultError> {
         let bytes = item.fragments().iter().map(|f| u64::from(f.raw_len)).sum();
-        if let Item::Run { entries, .. } = item {
+        if let Item::Run { entries, .. } = &item {
             for placed in entries {
                 self.count(&placed.entry);
             }
         }
         self.observer.advance(self.element, 0, bytes);
-        self.manifest.add(item)
+        self.pending.push_back(Pending::Reused(item));
+        self.drain(PENDING)
     }
 
     fn count(&mut self, entry: &Entry) {
@@ -151,21 +162,45 @@ impl TreeWriter<'_> {
         }
     }
 
-    /// Writes runs into the manifest until at most `keep` wait.
+    /// Writes runs into the manifest: those whose turn it is and whose fragments are known, and as many more as
+    /// it takes until at most `keep` wait.
     fn drain(&mut self, keep: usize) -> Result<(), VaultError> {
-        while self.pending.len() > keep {
-            let Some(run) = self.pending.pop_front() else { return Ok(()) };
-            let fragments = run.tickets.into_iter().map(Ticket::wait).collect::<Result<Vec<_>, _>>()?;
-            self.manifest.add(&Item::Run { signature: run.signature, fragments, entries: run.entries })?;
+        while let Some(front) = self.pending.front_mut() {
+            let ready = match front {
+                Pending::Read(run) => run.fragments.are_known()?,
+                Pending::Reused(_) => true,
+            };
+            if !ready && self.pending.len() <= keep {
+                break;
+            }
+            let item = match self.pending.pop_front() {
+                Some(Pending::Read(PendingRun { signature, fragments, entries })) => {
+                    Item::Run { signature, fragments: fragments.wait()?, entries }
+                }
+                Some(Pending::Reused(item)) => item,
+                None => break,
+            };
+            self.manifest.add(&item)?;
         }
         Ok(())
     }
 
+    /// An earlier list that could not be read to its end cost only time, but the store has lost something.
+    fn tell_of_previous(&mut self) {
+        if let Some(error) = self.previous.as_mut().and_then(Previous::take_error) {
+            let text = format!("the last backup's list could not be used, all was read anew: {error}");
+            self.observer.remark(self.element, Remark::note("", text));
+        }
+    }
+
     fn finish(mut self, name: &str) -> Result<(ArchiveRecord, TreeCounts), VaultError> {
         // What ends a tar stream: two blocks of zeros.
-        let ticket = self.session.add(vec![0; 2 * crate::tar::BLOCK])?;
-        self.pending.push_back(PendingRun { signature: NEVER, tickets: vec![ticket], entries: Vec::new() });
+        let mut fragments = Fragments::default();
+        fragments.push(self.session.add(vec![0; 2 * crate::tar::BLOCK])?)?;
+        let end = PendingRun { signature: NEVER, fragments, entries: Vec::new() };
+        self.pending.push_back(Pending::Read(end));
         self.drain(0)?;
+        self.tell_of_previous();
         let (manifest, totals) = self.manifest.finish()?;
         let record = ArchiveRecord {
             name: name.to_owned(),
@@ -184,37 +219,33 @@ struct RunCutter<'s> {
     session: &'s Session,
     piece: Vec<u8>,
     content: Option<Cutter>,
-    tickets: Vec<Ticket>,
+    fragments: Fragments,
     len: u64,
 }
 
 impl<'s> RunCutter<'s> {
     fn new(session: &'s Session) -> Self {
-        RunCutter { session, piece: Vec::new(), content: None, tickets: Vec::new(), len: 0 }
+        RunCutter { session, piece: Vec::new(), content: None, fragments: Fragments::default(), len: 0 }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
         self.len += bytes.len() as u64;
-        let (session, tickets) = (self.session, &mut self.tickets);
-        match &mut self.content {
-            Some(cutter) => {
-                cutter.write(bytes, |piece| session.add(piece).map(|ticket| tickets.push(ticket)))
-            }
-            None => {
-                self.piece.extend(bytes);
-                Ok(())
-            }
+        let (session, fragments) = (self.session, &mut self.fragments);
+        if let Some(cutter) = &mut self.content {
+            return cutter.write(bytes, |piece| fragments.push(session.add(piece)?));
         }
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE_MAX { self.cut() } else { Ok(()) }
     }
 
     /// Ends the piece here, if there is one.
     fn cut(&mut self) -> Result<(), VaultError> {
-        let (session, tickets) = (self.session, &mut self.tickets);
+        let (session, fragments) = (self.session, &mut self.fragments);
         if let Some(mut cutter) = self.content.take() {
-            cutter.end(|piece| session.add(piece).map(|ticket| tickets.push(ticket)))?;
+            cutter.end(|piece| fragments.push(session.add(piece)?))?;
         }
         if !self.piece.is_empty() {
-            self.tickets.push(self.session.add(std::mem::take(&mut self.piece))?);
+            fragments.push(session.add(std::mem::take(&mut self.piece))?)?;
         }
         Ok(())
     }

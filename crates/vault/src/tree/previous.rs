@@ -12,9 +12,10 @@ use crate::stream::{Entry, EntryKind};
 
 /// Runs of an earlier manifest, read ahead on a thread of their own.
 pub struct Previous {
-    runs: Receiver<Result<Item, VaultError>>,
+    runs: Option<Receiver<Result<Item, VaultError>>>,
     head: Option<Item>,
-    _reader: JoinHandle<()>,
+    error: Option<VaultError>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Previous {
@@ -29,7 +30,23 @@ impl Previous {
                 }
             }
         });
-        Previous { runs, head: None, _reader: reader }
+        Previous { runs: Some(runs), head: None, error: None, reader: Some(reader) }
+    }
+
+    /// Why the earlier manifest could not be read any further, if it could not.
+    pub fn take_error(&mut self) -> Option<VaultError> {
+        self.error.take()
+    }
+
+    fn next_run(&mut self) -> Option<Item> {
+        match self.runs.as_ref()?.recv().ok()? {
+            Ok(item) => Some(item),
+            Err(error) => {
+                self.error = Some(error);
+                self.runs = None;
+                None
+            }
+        }
     }
 
     /// The earlier run that begins with the entry and has the signature. Asked for entries in the order of the
@@ -39,7 +56,7 @@ impl Previous {
     pub fn find(&mut self, first: &Entry, signature: &Signature) -> Option<Item> {
         loop {
             if self.head.is_none() {
-                self.head = self.runs.recv().ok()?.ok();
+                self.head = Some(self.next_run()?);
             }
             let Some(Item::Run { signature: of, entries, .. }) = &self.head else {
                 self.head.take()?;
@@ -50,6 +67,17 @@ impl Previous {
                 Ordering::Equal if of == signature && *of != NEVER => return self.head.take(),
                 Ordering::Equal | Ordering::Greater => return None,
             }
+        }
+    }
+}
+
+/// The thread ends with it.
+impl Drop for Previous {
+    fn drop(&mut self) {
+        self.runs = None;
+        if let Some(reader) = self.reader.take() {
+            // If it panicked, that cost only the reuse.
+            let _ = reader.join();
         }
     }
 }

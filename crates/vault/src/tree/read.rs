@@ -7,13 +7,25 @@ use undercroft_model::{Cancelled, Remark};
 use super::{PendingRun, RunCutter, TreeWriter, runs};
 use crate::error::VaultError;
 use crate::manifest::{NEVER, PlacedEntry, Signature};
-use crate::stream::{Content, Entry, OpenError, Opened, Settled, TreeSource};
+use crate::stream::{Content, Entry, EntryKind, OpenError, Opened, Settled, TreeSource};
 use crate::tar::{self, Extras};
 
 /// Content is read in stretches of this size.
 const STRETCH: usize = 256 << 10;
 /// A small file that changes while it is read is read again so many times.
 const ATTEMPTS: usize = 3;
+
+/// A source that contradicts itself would make a tar stream that no reader takes.
+fn checked(opened: Opened<'_>) -> Result<Opened<'_>, VaultError> {
+    let entry = &opened.entry;
+    let is_file = entry.kind == EntryKind::File;
+    if opened.content.is_some() == is_file && (is_file || entry.size == 0) {
+        return Ok(opened);
+    }
+    let path = String::from_utf8_lossy(&entry.path);
+    let text = format!("{path}: a file needs content, and nothing else may have any");
+    Err(VaultError::Source(std::io::Error::other(text)))
+}
 
 /// An entry that was opened; a small file's content is in memory already.
 struct Ready<'a> {
@@ -55,7 +67,7 @@ impl TreeWriter<'_> {
         }
         cutter.cut()?;
         let signature = if trusted { signature } else { NEVER };
-        Ok(PendingRun { signature, tickets: cutter.tickets, entries: placed })
+        Ok(PendingRun { signature, fragments: cutter.fragments, entries: placed })
     }
 
     fn lost(&self, path: &[u8], text: &str) {
@@ -66,7 +78,7 @@ impl TreeWriter<'_> {
     fn open<'a>(&mut self, source: &'a dyn TreeSource, met: &Entry) -> Result<Option<Ready<'a>>, VaultError> {
         for attempt in 1.. {
             let mut opened = match source.open(met) {
-                Ok(opened) => opened,
+                Ok(opened) => checked(opened)?,
                 Err(OpenError::Fatal(error)) => return Err(VaultError::Source(error)),
                 Err(OpenError::Skip(remark)) => {
                     self.counts.skipped += 1;
@@ -114,10 +126,7 @@ impl TreeWriter<'_> {
         let entry = opened.entry;
         let (owner, group) = source.owner_names(entry.uid, entry.gid);
         let extras = Extras { owner: owner.as_deref(), group: group.as_deref(), xattrs: &opened.xattrs };
-        if entry.size >= runs::OWN_PIECE {
-            cutter.cut()?;
-        }
-        let mut header = Vec::with_capacity(tar::BLOCK);
+        let mut header = Vec::with_capacity(3 * tar::BLOCK);
         tar::write_header(&mut header, self.top, &entry, &extras);
         cutter.write(&header)?;
         if entry.size >= runs::LARGE {

@@ -1,0 +1,311 @@
+//! What a session's threads do: seal pieces into packs, and put full packs in the store.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::deflate::Deflater;
+use crate::error::VaultError;
+use crate::fragment::{FragmentId, FragmentRef};
+use crate::index::{Index, PackFacts};
+use crate::keys::WriterKeys;
+use crate::pack::{self, PackWriter, Place, TARGET_LEN};
+use crate::seal::{BodyKey, ObjectKind};
+use crate::vault::Vault;
+
+/// Raw bytes that may wait or be worked on at a time.
+const IN_FLIGHT: usize = 12 << 20;
+
+/// A poisoned lock means that a thread panicked; what it guards is only counted or replaced as a whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many raw bytes are under way.
+#[derive(Default)]
+pub(super) struct Budget {
+    used: Mutex<usize>,
+    freed: Condvar,
+    closed: AtomicBool,
+}
+
+impl Budget {
+    /// Waits for room, then takes it; `None` once the budget is closed.
+    pub(super) fn take(self: &Arc<Self>, len: usize) -> Option<Share> {
+        let mut used = lock(&self.used);
+        while *used > IN_FLIGHT && !self.closed.load(Ordering::Acquire) {
+            used = self.freed.wait(used).unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        *used += len;
+        Some(Share { budget: Arc::clone(self), len })
+    }
+
+    /// Nobody waits from here on.
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        // Under the lock, so that nobody looks before and waits after.
+        let used = lock(&self.used);
+        self.freed.notify_all();
+        drop(used);
+    }
+}
+
+/// A share of the budget; given back when dropped, whatever becomes of its piece.
+pub(super) struct Share {
+    budget: Arc<Budget>,
+    len: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut used = lock(&self.budget.used);
+        *used = used.saturating_sub(self.len);
+        drop(used);
+        self.budget.freed.notify_all();
+    }
+}
+
+/// A piece on its way to be sealed.
+pub(super) struct Piece {
+    pub raw: Vec<u8>,
+    pub kind: ObjectKind,
+    pub reply: Sender<FragmentRef>,
+    pub _share: Share,
+}
+
+/// A pack that threads fill together; it is handed over by the one who fills its last place.
+#[derive(Default)]
+struct SharedPack(Mutex<Filling>);
+
+#[derive(Default)]
+struct Filling {
+    pack: Option<PackWriter>,
+    closed: bool,
+}
+
+/// A pack and what kind it is.
+pub(super) type FullPack = (PackWriter, ObjectKind);
+
+/// What the threads of a session share.
+pub(super) struct Shared {
+    pub vault: Vault,
+    pub keys: WriterKeys,
+    pub budget: Arc<Budget>,
+    pub full: Mutex<Option<Sender<FullPack>>>,
+    pub written: Mutex<Vec<PackFacts>>,
+    pub fragments: AtomicU64,
+    pub bytes: AtomicU64,
+    /// Memory of packs that were written.
+    buffers: Mutex<Vec<Vec<u8>>>,
+    index: RwLock<Index>,
+    data: Mutex<Option<Arc<SharedPack>>>,
+    meta: Mutex<Option<Arc<SharedPack>>>,
+    failure: Mutex<Option<VaultError>>,
+    failed: AtomicBool,
+}
+
+/// Working memory of one sealing thread.
+#[derive(Default)]
+struct Scratch {
+    deflater: Deflater,
+    raw: Vec<u8>,
+}
+
+/// Where a fragment goes.
+struct Reserved {
+    pack: Arc<SharedPack>,
+    place: Place,
+    key: Arc<BodyKey>,
+}
+
+/// Makes a panic of the thread that holds it the session's failure.
+struct PanicGuard<'a>(&'a Shared);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(VaultError::Panicked);
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(vault: &Vault, index: Index, full: Sender<FullPack>) -> Self {
+        Shared {
+            vault: vault.clone(),
+            keys: vault.keys.for_writer(),
+            budget: Arc::default(),
+            full: Mutex::new(Some(full)),
+            written: Mutex::default(),
+            fragments: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            buffers: Mutex::default(),
+            index: RwLock::new(index),
+            data: Mutex::default(),
+            meta: Mutex::default(),
+            failure: Mutex::default(),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Stops the session; the first failure is the one that is told.
+    pub(super) fn fail(&self, error: VaultError) {
+        lock(&self.failure).get_or_insert(error);
+        self.failed.store(true, Ordering::Release);
+        self.budget.close();
+    }
+
+    pub(super) fn take_failure(&self) -> Option<VaultError> {
+        lock(&self.failure).take()
+    }
+
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A sealing thread.
+    pub(super) fn seal_pieces(&self, pieces: &Receiver<Piece>) {
+        let _guard = PanicGuard(self);
+        let mut scratch = Scratch::default();
+        for piece in pieces {
+            if self.failed.load(Ordering::Acquire) {
+                continue;
+            }
+            match self.store_piece(&piece, &mut scratch) {
+                // Nobody waits any more if the stream was given up.
+                Ok(fragment) => drop(piece.reply.send(fragment)),
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// A writing thread.
+    pub(super) fn write_packs(&self, packs: &Receiver<FullPack>) {
+        let _guard = PanicGuard(self);
+        for (pack, kind) in packs {
+            if !self.failed.load(Ordering::Acquire) {
+                self.write_pack(pack, kind).unwrap_or_else(|error| self.fail(error));
+            }
+        }
+    }
+
+    fn store_piece(&self, piece: &Piece, scratch: &mut Scratch) -> Result<FragmentRef, VaultError> {
+        let id = FragmentId(*blake3::keyed_hash(self.keys.writer.reveal(), &piece.raw).as_bytes());
+        if let Some(known) = self.index().get(&id) {
+            return Ok(known);
+        }
+        let mut deflated = scratch.deflater.deflate(&piece.raw);
+        let fragment = FragmentRef {
+            id,
+            raw_len: u32::try_from(piece.raw.len()).map_err(|_| VaultError::Panicked)?,
+            deflated_len: u32::try_from(deflated.len()).map_err(|_| VaultError::Panicked)?,
+            crc: crc32fast::hash(&piece.raw),
+        };
+        let Some(reserved) = self.reserve(piece.kind, &fragment)? else {
+            // Another thread was faster.
+            return self.index().get(&id).ok_or(VaultError::Stopped);
+        };
+        let Reserved { pack, place, key } = reserved;
+        pack::seal_fragment(&key, &fragment, place.slot, &mut deflated).ok_or(VaultError::BadMemory)?;
+        if let Some(writer) = &mut lock(&pack.0).pack {
+            writer.fill(place, &mut deflated);
+        }
+        self.prove(&key, &fragment, place.slot, &mut deflated, scratch)?;
+        self.settle(&pack, piece.kind)?;
+        Ok(fragment)
+    }
+
+    /// Takes a place in the open pack; `None` if the fragment became known meanwhile.
+    fn reserve(&self, kind: ObjectKind, fragment: &FragmentRef) -> Result<Option<Reserved>, VaultError> {
+        let mut open = lock(if kind == ObjectKind::MetaPack { &self.meta } else { &self.data });
+        {
+            let mut index = self.index_mut();
+            if index.get(&fragment.id).is_some() {
+                return Ok(None);
+            }
+            index.claim(*fragment);
+        }
+        self.fragments.fetch_add(1, Ordering::Relaxed);
+        let pack = Arc::clone(open.get_or_insert_default());
+        let mut filling = lock(&pack.0);
+        let writer = match &mut filling.pack {
+            Some(writer) => writer,
+            none => {
+                let buffer = lock(&self.buffers).pop().unwrap_or_default();
+                none.insert(PackWriter::new(kind, self.vault.id, &self.keys, buffer)?)
+            }
+        };
+        let (place, key) = writer.reserve(fragment).ok_or(VaultError::Panicked)?;
+        if writer.len() >= TARGET_LEN {
+            filling.closed = true;
+            *open = None;
+        }
+        drop(filling);
+        Ok(Some(Reserved { pack, place, key }))
+    }
+
+    /// Opens what was sealed and compares: bad memory must not become a bad backup.
+    fn prove(
+        &self,
+        key: &BodyKey,
+        fragment: &FragmentRef,
+        slot: u32,
+        sealed: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), VaultError> {
+        let opened = pack::open_fragment(key, fragment, slot, sealed).map_err(|_| VaultError::BadMemory)?;
+        let len = fragment.raw_len as usize;
+        if scratch.raw.len() < len {
+            scratch.raw.resize(len, 0);
+        }
+        let raw = &mut scratch.raw[..len];
+        scratch.deflater.inflate_to(opened, raw).map_err(|_| VaultError::BadMemory)?;
+        let same = blake3::keyed_hash(self.keys.writer.reveal(), raw).as_bytes() == &fragment.id.0;
+        if same { Ok(()) } else { Err(VaultError::BadMemory) }
+    }
+
+    fn settle(&self, pack: &SharedPack, kind: ObjectKind) -> Result<(), VaultError> {
+        let mut filling = lock(&pack.0);
+        if let Some(writer) = &mut filling.pack {
+            writer.settle();
+        }
+        let full = if filling.closed { filling.pack.take_if(|pack| pack.is_whole()) } else { None };
+        drop(filling);
+        full.map_or(Ok(()), |pack| self.hand_over(pack, kind))
+    }
+
+    fn hand_over(&self, pack: PackWriter, kind: ObjectKind) -> Result<(), VaultError> {
+        let sender = lock(&self.full).clone().ok_or(VaultError::Stopped)?;
+        sender.send((pack, kind)).map_err(|_| VaultError::Stopped)
+    }
+
+    /// Hands over the packs that are not full, once nobody seals any more.
+    pub(super) fn hand_over_rest(&self) {
+        for (open, kind) in [(&self.data, ObjectKind::DataPack), (&self.meta, ObjectKind::MetaPack)] {
+            let Some(pack) = lock(open).take() else { continue };
+            if let Some(pack) = lock(&pack.0).pack.take()
+                && let Err(error) = self.hand_over(pack, kind)
+            {
+                self.fail(error);
+            }
+        }
+    }
+
+    fn write_pack(&self, pack: PackWriter, kind: ObjectKind) -> Result<(), VaultError> {
+        let pack = pack.finish().ok_or(VaultError::BadMemory)?;
+        self.vault.store.put(&self.vault.pack_name(&pack.id), &pack.bytes)?;
+        let len = pack.bytes.len() as u64;
+        self.bytes.fetch_add(len, Ordering::Relaxed);
+        lock(&self.written).push(PackFacts { id: pack.id, kind, len, directory: pack.directory });
+        lock(&self.buffers).push(pack.bytes);
+        Ok(())
+    }
+}
