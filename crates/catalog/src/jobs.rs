@@ -1,0 +1,379 @@
+//! Jobs: queued, claimed under a lease, done or failed.
+//!
+//! One job at a time an environment. A claim counts the job's fence up; whoever holds an older number can
+//! neither report nor commit any more.
+
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
+    QueryFilter, QueryOrder, QuerySelect, Set,
+};
+use serde_json::Value;
+use undercroft_model::{BackupReport, EnvName};
+use uuid::Uuid;
+
+use crate::entity::{backup, job};
+use crate::{Catalog, CatalogError, backups};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// Makes a backup.
+    Backup,
+}
+
+impl JobKind {
+    /// The API's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobKind::Backup => "do_export",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (text == JobKind::Backup.as_str()).then_some(JobKind::Backup)
+    }
+}
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// It waits.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// It is done, and all of it is good.
+    Succeeded,
+    /// It failed, or only a part of it is good.
+    Failed,
+    /// The one who asked for it stopped it.
+    Cancelled,
+}
+
+impl JobState {
+    const ALL: [JobState; 5] =
+        [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
+
+    /// The word kept in the catalog.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Queued => "queued",
+            JobState::Running => "running",
+            JobState::Succeeded => "succeeded",
+            JobState::Failed => "failed",
+            JobState::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it won't change any more.
+    pub fn is_final(self) -> bool {
+        !matches!(self, JobState::Queued | JobState::Running)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        JobState::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// A job as it is asked for.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Its id.
+    pub id: Uuid,
+    /// The site.
+    pub site: Uuid,
+    /// The environment.
+    pub env: EnvName,
+    /// What it does.
+    pub kind: JobKind,
+    /// What was asked, as the API has it.
+    pub params: Value,
+    /// The worker that is to run it.
+    pub worker: Uuid,
+    /// Unix seconds.
+    pub created: f64,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: Uuid,
+    /// The site.
+    pub site: Uuid,
+    /// The environment.
+    pub env: EnvName,
+    /// What it does.
+    pub kind: JobKind,
+    /// What was asked, as the API has it.
+    pub params: Value,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// The worker that has it, or is to have it.
+    pub worker: Uuid,
+    /// When it was asked for, begun and done: Unix seconds.
+    pub created: f64,
+    /// See `created`.
+    pub started: Option<f64>,
+    /// See `created`.
+    pub finished: Option<f64>,
+    /// Unix seconds of the folder name of the backup that it makes.
+    pub folder: Option<i64>,
+    /// Why it failed, for a person.
+    pub reason: String,
+    /// What it has done so far.
+    pub progress: Value,
+}
+
+impl TryFrom<job::Model> for Job {
+    type Error = CatalogError;
+
+    fn try_from(row: job::Model) -> Result<Self, CatalogError> {
+        let damaged = |why: &str| CatalogError::damaged(format!("the job {}", row.id), why);
+        Ok(Job {
+            id: row.id,
+            site: row.site,
+            env: row.env.parse().map_err(|_| damaged("its environment's name is none"))?,
+            kind: JobKind::parse(&row.kind).ok_or_else(|| damaged("a later release made it"))?,
+            params: row.params,
+            state: JobState::parse(&row.state).ok_or_else(|| damaged("a later release made it"))?,
+            worker: row.worker,
+            created: row.created,
+            started: row.started,
+            finished: row.finished,
+            folder: row.folder,
+            reason: row.reason,
+            progress: row.progress,
+        })
+    }
+}
+
+/// What came of asking for a job's lease.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// It is the worker's: the number that fences others off, and the second that names the backup's folder.
+    Won {
+        /// The fence.
+        fence: i64,
+        /// Unix seconds.
+        folder: i64,
+    },
+    /// Another job of the environment comes first.
+    Behind(Box<Job>),
+}
+
+impl Catalog {
+    /// Queues a job.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn add_job(&self, new: NewJob) -> Result<(), CatalogError> {
+        let row = job::ActiveModel {
+            id: Set(new.id),
+            site: Set(new.site),
+            env: Set(new.env.to_string()),
+            kind: Set(new.kind.as_str().to_owned()),
+            params: Set(new.params),
+            state: Set(JobState::Queued.as_str().to_owned()),
+            worker: Set(new.worker),
+            fence: Set(0),
+            created: Set(new.created),
+            started: Set(None),
+            finished: Set(None),
+            heartbeat: Set(None),
+            folder: Set(None),
+            reason: Set(String::new()),
+            progress: Set(Value::Null),
+        };
+        job::Entity::insert(row).exec_without_returning(&self.database).await?;
+        Ok(())
+    }
+
+    /// The job with that id.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn job(&self, id: Uuid) -> Result<Option<Job>, CatalogError> {
+        job::Entity::find_by_id(id).one(&self.database).await?.map(Job::try_from).transpose()
+    }
+
+    /// A site's jobs, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn jobs(&self, site: Uuid, limit: u64) -> Result<Vec<Job>, CatalogError> {
+        let query = job::Entity::find().filter(job::Column::Site.eq(site));
+        let rows = query.order_by_desc(job::Column::Created).limit(limit).all(&self.database).await?;
+        rows.into_iter().map(Job::try_from).collect()
+    }
+
+    /// All jobs that are not over, oldest first.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn open_jobs(&self) -> Result<Vec<Job>, CatalogError> {
+        let rows = job::Entity::find()
+            .filter(is_open())
+            .order_by_asc(job::Column::Created)
+            .all(&self.database)
+            .await?;
+        rows.into_iter().map(Job::try_from).collect()
+    }
+
+    /// Asks for a queued job's lease; the oldest job of an environment goes first.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the job is over, or another worker's.
+    pub async fn claim(&self, id: Uuid, worker: Uuid, now: f64) -> Result<Claim, CatalogError> {
+        let transaction = self.write().await?;
+        let row = job::Entity::find_by_id(id).one(&transaction).await?.ok_or(CatalogError::NoJob(id))?;
+        if row.worker != worker || row.state != JobState::Queued.as_str() {
+            return Err(CatalogError::LostLease(id));
+        }
+        if let Some(first) = before(&transaction, &row).await? {
+            return Ok(Claim::Behind(Box::new(first.try_into()?)));
+        }
+        let folder = next_folder(&transaction, &row, now).await?;
+        let fence = row.fence + 1;
+        let mut row: job::ActiveModel = row.into();
+        row.state = Set(JobState::Running.as_str().to_owned());
+        row.fence = Set(fence);
+        row.started = Set(Some(now));
+        row.heartbeat = Set(Some(now));
+        row.folder = Set(Some(folder));
+        row.update(&transaction).await?;
+        transaction.commit().await?;
+        Ok(Claim::Won { fence, folder })
+    }
+
+    /// Says that the job goes on, and how far it is.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the fence is an older one or the job is over.
+    pub async fn heartbeat(
+        &self,
+        id: Uuid,
+        fence: i64,
+        now: f64,
+        progress: Value,
+    ) -> Result<(), CatalogError> {
+        let update = job::Entity::update_many()
+            .col_expr(job::Column::Heartbeat, now.into())
+            .col_expr(job::Column::Progress, progress.into())
+            .filter(held(id, fence))
+            .exec(&self.database)
+            .await?;
+        if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+    }
+
+    /// Ends a job that made a backup: with the fence checked and the write lock held, `record` writes the
+    /// backup's record, and only then the catalog knows the backup.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the fence is an older one, and whatever `record` fails with.
+    pub async fn commit_backup<E: From<CatalogError>>(
+        &self,
+        id: Uuid,
+        fence: i64,
+        report: &BackupReport,
+        end: (JobState, &str),
+        record: impl AsyncFnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let transaction = self.write().await?;
+        finish(&transaction, id, Some(fence), end, report.finished.as_duration().as_secs_f64()).await?;
+        record().await?;
+        backups::insert(&transaction, report).await?;
+        transaction.commit().await.map_err(CatalogError::from)?;
+        Ok(())
+    }
+
+    /// Ends a job that made none. Without a fence: one whose worker is gone.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the fence is an older one or the job is over.
+    pub async fn end_job(
+        &self,
+        id: Uuid,
+        fence: Option<i64>,
+        end: (JobState, &str),
+        now: f64,
+    ) -> Result<(), CatalogError> {
+        let transaction = self.write().await?;
+        finish(&transaction, id, fence, end, now).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+fn is_open() -> Condition {
+    Condition::any()
+        .add(job::Column::State.eq(JobState::Queued.as_str()))
+        .add(job::Column::State.eq(JobState::Running.as_str()))
+}
+
+fn held(id: Uuid, fence: i64) -> Condition {
+    Condition::all()
+        .add(job::Column::Id.eq(id))
+        .add(job::Column::Fence.eq(fence))
+        .add(job::Column::State.eq(JobState::Running.as_str()))
+}
+
+/// The job of the same environment that has to be over before this one can begin.
+async fn before(
+    transaction: &DatabaseTransaction,
+    row: &job::Model,
+) -> Result<Option<job::Model>, CatalogError> {
+    let older = Condition::any().add(job::Column::State.eq(JobState::Running.as_str())).add(
+        job::Column::Created
+            .lt(row.created)
+            .or(job::Column::Created.eq(row.created).and(job::Column::Id.lt(row.id))),
+    );
+    Ok(job::Entity::find()
+        .filter(job::Column::Site.eq(row.site))
+        .filter(job::Column::Env.eq(&row.env))
+        .filter(job::Column::Id.ne(row.id))
+        .filter(is_open())
+        .filter(older)
+        .order_by_desc(job::Column::State)
+        .order_by_asc(job::Column::Created)
+        .one(transaction)
+        .await?)
+}
+
+/// The second that names the backup's folder: now, or one that no backup of the environment has.
+async fn next_folder(
+    transaction: &DatabaseTransaction,
+    row: &job::Model,
+    now: f64,
+) -> Result<i64, CatalogError> {
+    let newest: Option<Option<i64>> = backup::Entity::find()
+        .select_only()
+        .column_as(backup::Column::Started.max(), "newest")
+        .filter(backup::Column::Site.eq(row.site))
+        .filter(backup::Column::Env.eq(&row.env))
+        .into_tuple()
+        .one(transaction)
+        .await?;
+    let newest = newest.flatten().unwrap_or(0);
+    // A clock that was set back must not make a new backup older than the last.
+    Ok(Ord::max(now as i64, newest + 1))
+}
+
+async fn finish(
+    connection: &impl ConnectionTrait,
+    id: Uuid,
+    fence: Option<i64>,
+    (state, reason): (JobState, &str),
+    now: f64,
+) -> Result<(), CatalogError> {
+    let which = match fence {
+        Some(fence) => held(id, fence),
+        None => Condition::all().add(job::Column::Id.eq(id)).add(is_open()),
+    };
+    let update = job::Entity::update_many()
+        .col_expr(job::Column::State, state.as_str().into())
+        .col_expr(job::Column::Reason, reason.into())
+        .col_expr(job::Column::Finished, now.into())
+        .filter(which)
+        .exec(connection)
+        .await?;
+    if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+}

@@ -1,0 +1,185 @@
+//! What the catalog promises: names are unique, passwords are sealed, and a lost lease commits nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::json;
+use undercroft_catalog::{
+    Catalog, CatalogError, Claim, Environment, JobKind, JobState, NewJob, Sealer, Site,
+};
+use undercroft_model::{BackupReport, DatabaseAddress, DatabaseTarget, EnvSettings, Secret, TlsMode};
+use uuid::Uuid;
+
+async fn open(folder: &Path) -> Catalog {
+    Catalog::open(&folder.join("catalog.sqlite"), Sealer::new(&[5; 32]).unwrap()).await.unwrap()
+}
+
+fn site(name: &str) -> Site {
+    Site {
+        id: Uuid::new_v4(),
+        name: name.parse().unwrap(),
+        created: Timestamp::from_second(1_795_000_000).unwrap(),
+        framework: "wordpress".into(),
+    }
+}
+
+fn environment(site: &Site, password: &str) -> Environment {
+    Environment {
+        site: site.id,
+        name: "live".parse().unwrap(),
+        created: site.created,
+        settings: EnvSettings {
+            database: Some(DatabaseTarget {
+                address: DatabaseAddress::Localhost,
+                user: "shop".into(),
+                password: Secret::new(password),
+                schema: "shop".into(),
+                tls: TlsMode::Off,
+                tls_ca: None,
+                table_prefix: None,
+                structure_only: vec![],
+            }),
+            ..EnvSettings::default()
+        },
+    }
+}
+
+fn new_job(site: &Site, created: f64) -> NewJob {
+    NewJob {
+        id: Uuid::new_v4(),
+        site: site.id,
+        env: "live".parse().unwrap(),
+        kind: JobKind::Backup,
+        params: json!({}),
+        worker: Uuid::from_u128(1),
+        created,
+    }
+}
+
+fn report(site: &Site, folder: i64) -> BackupReport {
+    let time = Timestamp::from_second(folder).unwrap();
+    BackupReport {
+        id: Uuid::new_v4(),
+        site: site.id,
+        site_name: site.name.clone(),
+        env: "live".parse().unwrap(),
+        folder: format!("{folder}_backup").parse().unwrap(),
+        moment: time,
+        finished: time,
+        expires: Timestamp::from_second(folder + 86_400).unwrap(),
+        program: "test".into(),
+        elements: BTreeMap::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_password_comes_back_and_is_nowhere_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_site(&shop).await.unwrap();
+    let env = environment(&shop, "correct horse battery");
+    catalog.add_environment(&env).await.unwrap();
+    assert_eq!(catalog.environments(shop.id).await.unwrap(), [env]);
+    drop(catalog);
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(7).any(|w| w == b"correct"));
+    }
+}
+
+#[tokio::test]
+async fn names_are_unique() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_site(&shop).await.unwrap();
+    assert!(matches!(catalog.add_site(&site("shop")).await, Err(CatalogError::SiteTaken(_))));
+    let env = environment(&shop, "");
+    catalog.add_environment(&env).await.unwrap();
+    assert!(matches!(catalog.add_environment(&env).await, Err(CatalogError::EnvironmentTaken(_))));
+}
+
+#[tokio::test]
+async fn one_job_at_a_time_an_environment_oldest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    let (first, second) = (new_job(&shop, 10.0), new_job(&shop, 11.0));
+    for job in [&first, &second] {
+        catalog.add_job(job.clone()).await.unwrap();
+    }
+    let behind = catalog.claim(second.id, second.worker, 12.0).await.unwrap();
+    assert!(matches!(behind, Claim::Behind(job) if job.id == first.id));
+    let Claim::Won { fence, .. } = catalog.claim(first.id, first.worker, 12.0).await.unwrap() else {
+        panic!()
+    };
+    let behind = catalog.claim(second.id, second.worker, 12.0).await.unwrap();
+    assert!(matches!(behind, Claim::Behind(job) if job.state == JobState::Running));
+    catalog.end_job(first.id, Some(fence), (JobState::Failed, "full"), 13.0).await.unwrap();
+    assert!(matches!(catalog.claim(second.id, second.worker, 14.0).await.unwrap(), Claim::Won { .. }));
+}
+
+#[tokio::test]
+async fn two_backups_never_share_a_second_even_if_the_clock_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    for (now, expected) in [(1_000.5, 1_000), (1_000.9, 1_001), (500.0, 1_002)] {
+        let job = new_job(&shop, now);
+        catalog.add_job(job.clone()).await.unwrap();
+        let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, now).await.unwrap() else {
+            panic!()
+        };
+        assert_eq!(folder, expected);
+        let made = report(&shop, folder);
+        let commit = catalog.commit_backup(job.id, fence, &made, (JobState::Succeeded, ""), async || {
+            Ok::<(), CatalogError>(())
+        });
+        commit.await.unwrap();
+    }
+    let now = Timestamp::from_second(2_000).unwrap();
+    let list = catalog.backups(shop.id, &"live".parse().unwrap(), now).await.unwrap();
+    assert_eq!(list.iter().map(|r| r.folder.started).collect::<Vec<_>>(), [1_002, 1_001, 1_000]);
+    let late = Timestamp::from_second(1_001 + 86_400).unwrap();
+    assert_eq!(catalog.backups(shop.id, &"live".parse().unwrap(), late).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_writes_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    let job = new_job(&shop, 10.0);
+    catalog.add_job(job.clone()).await.unwrap();
+    let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {
+        panic!()
+    };
+    catalog.heartbeat(job.id, fence, 12.0, json!({})).await.unwrap();
+    catalog.end_job(job.id, None, (JobState::Failed, "its worker is gone"), 13.0).await.unwrap();
+    assert!(matches!(
+        catalog.heartbeat(job.id, fence, 14.0, json!({})).await,
+        Err(CatalogError::LostLease(_))
+    ));
+    let mut written = false;
+    let made = report(&shop, folder);
+    let commit = catalog.commit_backup(job.id, fence, &made, (JobState::Succeeded, ""), async || {
+        written = true;
+        Ok::<(), CatalogError>(())
+    });
+    assert!(matches!(commit.await, Err(CatalogError::LostLease(_))));
+    assert!(!written && catalog.backup_ids(shop.id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_could_not_be_written_leaves_the_job_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    let job = new_job(&shop, 10.0);
+    catalog.add_job(job.clone()).await.unwrap();
+    let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {
+        panic!()
+    };
+    let report = report(&shop, folder);
+    let commit = catalog
+        .commit_backup(job.id, fence, &report, (JobState::Succeeded, ""), async || Err(CatalogError::Busy));
+    assert!(commit.await.is_err());
+    assert_eq!(catalog.job(job.id).await.unwrap().unwrap().state, JobState::Running);
+    assert!(catalog.backup_ids(shop.id).await.unwrap().is_empty());
+}

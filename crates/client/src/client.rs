@@ -1,0 +1,212 @@
+//! A method for each call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RANGE};
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use undercroft_model::api::{
+    AddSite, AddedSite, CatalogEntry, DownloadToken, EnvironmentObject, ExportParams, NewWorkflow, Overrides,
+    RecoveryKeyObject, SiteNameObject, SiteObject, Workflow,
+};
+use undercroft_model::{BackupFolder, Element, EnvName};
+use uuid::Uuid;
+
+use crate::{Answer, ClientError, Download, Transport};
+
+/// Speaks the API.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+}
+
+impl Client {
+    /// A client whose calls the transport carries.
+    pub fn new(transport: impl Transport + 'static) -> Self {
+        Client { transport: Arc::new(transport) }
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
+        let answer = self.transport.send(request).await.map_err(ClientError::Broken)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = answer.into_body().collect().await.map_err(ClientError::Broken)?.to_bytes();
+        let message = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| format!("The server answered {status} and nothing that can be understood."));
+        Err(ClientError::Refused { status, message })
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, ClientError> {
+        let mut request = Request::builder().method(method).uri(path);
+        let mut bytes = Vec::new();
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json");
+            bytes = serde_json::to_vec(body).map_err(ClientError::Malformed)?;
+        }
+        let answer = self.answer(request.body(Full::from(bytes))?).await?;
+        let body = answer.into_body().collect().await.map_err(ClientError::Broken)?.to_bytes();
+        serde_json::from_slice(&body).map_err(ClientError::Malformed)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.call(Method::GET, path, None::<&()>).await
+    }
+
+    /// All sites, by name.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the call fails; so with every method here.
+    pub async fn sites(&self) -> Result<Vec<SiteObject>, ClientError> {
+        self.get("/api/sites").await
+    }
+
+    /// The site with that name or UUID.
+    pub async fn site(&self, name: &str) -> Result<SiteObject, ClientError> {
+        let id = match Uuid::parse_str(name) {
+            Ok(id) => id,
+            Err(_) => {
+                let found: SiteNameObject = self.get(&format!("/api/site-names/{}", escape(name))).await?;
+                found.id
+            }
+        };
+        self.get(&format!("/api/sites/{id}?site_state=true")).await
+    }
+
+    /// Adds a site, or an environment to the site of that name.
+    pub async fn add_site(&self, asked: &AddSite) -> Result<AddedSite, ClientError> {
+        self.call(Method::POST, "/api/sites", Some(asked)).await
+    }
+
+    /// Removes a site. Where its backups are still kept, if they are.
+    pub async fn remove_site(&self, site: Uuid, backups_too: bool) -> Result<Option<String>, ClientError> {
+        let backups = if backups_too { "?backups=delete" } else { "" };
+        let answer: Value =
+            self.call(Method::DELETE, &format!("/api/sites/{site}{backups}"), None::<&()>).await?;
+        Ok(answer.get("kept").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// A site's environments, in the order in which they were added.
+    pub async fn environments(&self, site: Uuid) -> Result<Vec<(EnvName, EnvironmentObject)>, ClientError> {
+        let objects: Map<String, Value> = self.get(&format!("/api/sites/{site}/environments")).await?;
+        objects
+            .into_iter()
+            .map(|(name, object)| {
+                let name = serde_json::from_value(Value::String(name)).map_err(ClientError::Malformed)?;
+                Ok((name, serde_json::from_value(object).map_err(ClientError::Malformed)?))
+            })
+            .collect()
+    }
+
+    /// Changes an environment's settings.
+    pub async fn update_environment(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        changes: &Overrides,
+    ) -> Result<AddedSite, ClientError> {
+        self.call(Method::PUT, &format!("/api/sites/{site}/environments/{env}/settings"), Some(changes)).await
+    }
+
+    /// Asks for a backup.
+    pub async fn create_backup(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        params: &ExportParams,
+    ) -> Result<Workflow, ClientError> {
+        let params = serde_json::to_value(params).map_err(ClientError::Malformed)?;
+        let new = NewWorkflow { kind: "do_export".to_owned(), params };
+        self.call(Method::POST, &format!("/api/sites/{site}/environments/{env}/workflows"), Some(&new)).await
+    }
+
+    /// How far a workflow is.
+    pub async fn workflow(&self, site: Uuid, id: Uuid) -> Result<Workflow, ClientError> {
+        self.get(&format!("/api/sites/{site}/workflows/{id}")).await
+    }
+
+    /// Asks a workflow to stop.
+    pub async fn cancel_workflow(&self, site: Uuid, id: Uuid) -> Result<(), ClientError> {
+        let path = format!("/api/sites/{site}/workflows/{id}");
+        self.call::<Value>(Method::DELETE, &path, None::<&()>).await.map(|_| ())
+    }
+
+    /// An environment's archives by id, newest first.
+    pub async fn catalog(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+    ) -> Result<Vec<(String, CatalogEntry)>, ClientError> {
+        let path = format!("/api/sites/{site}/environments/{env}/backups/catalog");
+        let entries: Map<String, Value> = self.get(&path).await?;
+        entries
+            .into_iter()
+            .map(|(id, entry)| Ok((id, serde_json::from_value(entry).map_err(ClientError::Malformed)?)))
+            .collect()
+    }
+
+    /// A new link to an archive.
+    pub async fn download_link(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        folder: BackupFolder,
+        element: Element,
+    ) -> Result<String, ClientError> {
+        let path = format!("/api/sites/{site}/environments/{env}/backups/catalog/{folder}/{element}/s3token");
+        let token: DownloadToken = self.call(Method::POST, &path, Some(&json!({ "method": "get" }))).await?;
+        Ok(token.url)
+    }
+
+    /// Begins a download at a link, from the byte `from` on.
+    pub async fn download(&self, link: &str, from: u64) -> Result<Download, ClientError> {
+        let mut request = Request::builder().method(Method::GET).uri(link);
+        if from > 0 {
+            request = request.header(RANGE, format!("bytes={from}-"));
+        }
+        Ok(Download::new(self.answer(request.body(Full::default())?).await?))
+    }
+
+    /// The recovery key.
+    pub async fn recovery_key(&self) -> Result<RecoveryKeyObject, ClientError> {
+        self.get("/api/recovery-key").await
+    }
+
+    /// Says that a person has the recovery key now.
+    pub async fn recovery_key_exported(&self) -> Result<(), ClientError> {
+        self.call::<Value>(Method::POST, "/api/recovery-key", Some(&json!({}))).await.map(|_| ())
+    }
+}
+
+/// A text as one segment of a path (RFC 3986, 2.1).
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_one_segment() {
+        assert_eq!(escape("my-shop2"), "my-shop2");
+        assert_eq!(escape("a/b ?ü"), "a%2Fb%20%3F%C3%BC");
+    }
+}
