@@ -172,6 +172,8 @@ mod tests {
             assert!(root.folder(b"folder").is_err());
             assert_eq!(root.content(b"file").unwrap_err(), Errno::LOOP);
             assert!(root.look(b"file").is_ok(), "the symlink itself can be looked at");
+            assert!(subfolder(&root, b"folder").is_err());
+            assert!(content_in(&root, b"file").is_err());
         }
     }
 

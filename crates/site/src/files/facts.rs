@@ -81,6 +81,11 @@ impl Facts {
         Identity { device: self.device, inode: self.inode }
     }
 
+    /// Whether both are one folder. The times must agree too: some file systems give a number twice.
+    pub fn is_same_folder(&self, other: &Facts) -> bool {
+        self.identity() == other.identity() && self.same_content(other)
+    }
+
     /// Whether it is a folder.
     pub fn is_folder(&self) -> bool {
         self.kind == FileType::Directory
@@ -146,4 +151,36 @@ pub struct Identity {
 
 fn time(time: &StatxTimestamp) -> FileTime {
     FileTime { seconds: time.tv_sec, nanos: time.tv_nsec.min(999_999_999) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: Mount = Mount { stable_inodes: true, own_clock: true };
+
+    fn of_a_file() -> Facts {
+        Facts::of_open(tempfile::tempfile().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_device_with_another_number_makes_no_other_stamp() {
+        let facts = of_a_file();
+        let mut remounted = facts;
+        remounted.device = (facts.device.0 + 1, 7);
+        assert_eq!(facts.stamp(LOCAL), remounted.stamp(LOCAL));
+    }
+
+    #[test]
+    fn an_inode_counts_where_it_is_stable() {
+        let facts = of_a_file();
+        let mut other = facts;
+        other.inode += 1;
+        let unstable = Mount { stable_inodes: false, ..LOCAL };
+        assert_ne!(facts.stamp(LOCAL), other.stamp(LOCAL));
+        assert!(!same_inode(&facts.stamp(LOCAL), &other.stamp(LOCAL)));
+        assert_eq!(facts.stamp(unstable), other.stamp(unstable));
+        other.ctime.nanos ^= 1;
+        assert_ne!(facts.stamp(unstable), other.stamp(unstable));
+    }
 }

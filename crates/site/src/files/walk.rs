@@ -49,8 +49,7 @@ struct Frame {
     listing: Listing,
     /// Closed while the walk is far below.
     folder: Option<OwnedFd>,
-    identity: Identity,
-    device: (u32, u32),
+    facts: Facts,
     mount: Mount,
     /// How long its path is.
     len: usize,
@@ -110,6 +109,7 @@ impl Walk {
     fn all(&mut self) -> Result<(), Abandoned> {
         if let Err(failed) = self.top()? {
             self.give(Item::Failed(failed))?;
+            return self.flush();
         }
         while let Some(frame) = self.frames.last_mut() {
             self.path.truncate(frame.len);
@@ -156,9 +156,12 @@ impl Walk {
             return Ok(());
         }
         let Some((facts, mount)) = self.look(folder)? else { return Ok(()) };
-        if let Some(words) = self.skip.get(&facts.identity()) {
-            let remark = Remark::note(subject(&self.path), format!("left out: {words}"));
-            return self.give(Item::Remark(remark));
+        if let Some(what) = self.skip.get(&facts.identity()) {
+            let text = format!("left out: {what}");
+            return self.note(&text);
+        }
+        if folder && self.frames.iter().any(|above| above.facts.is_same_folder(&facts)) {
+            return self.note("left out: it is mounted so that it leads back to a folder that it is in");
         }
         let target = match facts.kind {
             FileType::Symlink => match self.target() {
@@ -221,7 +224,7 @@ impl Walk {
     }
 
     fn mount(&self, frame: &Frame, open: &OwnedFd, facts: &Facts) -> Mount {
-        if facts.device == frame.device {
+        if facts.device == frame.facts.device {
             return frame.mount;
         }
         match beneath::look_in(open, self.name()) {
@@ -268,7 +271,8 @@ impl Walk {
             return Ok(());
         }
         let folder = self.root.folder(&self.path);
-        let same = |folder: &OwnedFd| Facts::of_open(folder).is_ok_and(|f| f.identity() == above.identity);
+        let same =
+            |folder: &OwnedFd| Facts::of_open(folder).is_ok_and(|f| f.identity() == above.facts.identity());
         match folder {
             Ok(folder) if same(&folder) => above.folder = Some(folder),
             _ => {
@@ -292,6 +296,10 @@ impl Walk {
     /// The name of the entry at hand.
     fn name(&self) -> &[u8] {
         self.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
+    fn note(&mut self, text: &str) -> Result<(), Abandoned> {
+        self.give(Item::Remark(Remark::note(subject(&self.path), text)))
     }
 
     fn lost(&mut self, text: &str) -> Result<(), Abandoned> {
@@ -318,7 +326,6 @@ impl Frame {
         len: usize,
         mark: Option<Mark>,
     ) -> Self {
-        let (identity, device) = (facts.identity(), facts.device);
-        Frame { listing, folder: Some(folder), identity, device, mount, len, mark }
+        Frame { listing, folder: Some(folder), facts: *facts, mount, len, mark }
     }
 }

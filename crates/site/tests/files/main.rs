@@ -6,6 +6,8 @@ mod again;
 mod asked;
 mod changes;
 mod left_out;
+mod mounted;
+mod order;
 mod refused;
 mod support;
 mod whole;

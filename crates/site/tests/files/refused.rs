@@ -1,7 +1,7 @@
 //! What may not be read is told by name, and the rest is kept.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -18,7 +18,7 @@ fn permissions_count(test: &str) -> bool {
         return true;
     }
     let done = Command::new("setpriv")
-        .args(["--bounding-set", "-dac_override,-dac_read_search", "--"])
+        .args(["--bounding-set", "-dac_override,-dac_read_search,-fowner", "--"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test])
         .env("PERMISSIONS_COUNT", "1")
@@ -63,6 +63,24 @@ fn a_file_or_folder_that_may_not_be_read_is_told_and_the_rest_kept() {
     let (_folder, extracted) = extract(EXTRACTORS[0], &kept.download(&record));
     assert_eq!(fs::read_to_string(extracted.join("d/fine")).unwrap(), "d/fine");
     assert_eq!(fs::metadata(extracted.join("b")).unwrap().permissions().mode() & 0o777, 0o300);
+}
+
+#[test]
+fn what_others_own_is_read_as_far_as_they_let() {
+    if !permissions_count("refused::what_others_own_is_read_as_far_as_they_let") {
+        return;
+    }
+    let tree = tempfile::tempdir().unwrap();
+    plant(tree.path(), &["theirs/file"]);
+    if is_root() {
+        for name in ["theirs/file", "theirs"] {
+            chown(tree.path().join(name), Some(1234), Some(1234)).unwrap();
+        }
+    }
+    let (kept, watch) = (Kept::new(), Watch::default());
+    let (_, counts) = kept.capture(everything(tree.path()), None, &watch);
+    watch.assert_whole();
+    assert_eq!((counts.files, counts.read), (1, "theirs/file".len() as u64));
 }
 
 #[test]
