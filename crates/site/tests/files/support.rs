@@ -93,7 +93,8 @@ pub fn plant(folder: &Path, files: &[&str]) {
 pub fn settle() {
     let written = tempfile::NamedTempFile::new().unwrap().as_file().metadata().unwrap();
     let time = SystemTime::UNIX_EPOCH + Duration::new(written.ctime() as u64, written.ctime_nsec() as u32);
-    while time.elapsed().unwrap_or_default() < Duration::from_millis(150) {
+    let grain = if written.ctime_nsec() == 0 { 2500 } else { 150 };
+    while time.elapsed().unwrap_or_default() < Duration::from_millis(grain) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -57,7 +57,6 @@ fn every_kind(root: &Path) {
     mknodat(CWD, root.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
     fs::set_permissions(root.join("a.txt"), Permissions::from_mode(0o4751)).unwrap();
     fs::set_permissions(root.join("deep"), Permissions::from_mode(0o3777)).unwrap();
-    fs::set_permissions(root.join("a-b"), Permissions::from_mode(0o000)).unwrap();
 }
 
 fn what_only_root_may(root: &Path) {
@@ -73,6 +72,7 @@ fn what_only_root_may(root: &Path) {
     }
     std::os::unix::fs::lchown(root.join("dangling"), Some(1234), Some(1234)).unwrap();
     fs::set_permissions(root.join("a.txt"), Permissions::from_mode(0o6751)).unwrap();
+    fs::set_permissions(root.join("a-b"), Permissions::from_mode(0o000)).unwrap();
     lsetxattr(root.join("large"), "security.capability", &CAPABILITY, XattrFlags::empty()).unwrap();
 }
 
