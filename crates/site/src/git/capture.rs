@@ -38,8 +38,10 @@ impl Capture<'_> {
         let part = Part::open(place, want, spot, scratch)?;
         let nodes = tree::list(&part.shadow.git, &part.found.commit)?;
         let links = submodules::links(&part.shadow, &nodes)?;
+        // Git refuses paths that would do harm where they are unpacked; nothing is laid out before.
+        let index = part.shadow.write_index(&part.found.commit)?;
         let missing = part.lay_work_tree(self.parts.len(), &nodes, &mut self.layout)?;
-        let stores = part.lay_git_folder(&links, &mut self.layout)?;
+        let stores = part.lay_git_folder(index, &links, &mut self.layout)?;
         self.tell(&part, &missing, &stores)?;
         self.add_lfs(&part, &nodes)?;
         let (place, spot) = (part.place.clone(), part.spot.clone());

@@ -3,9 +3,11 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use super::blobs::Blobs;
 use super::command::{complaint, run};
 use super::config::Config;
 use super::error::GitError;
+use super::lfs;
 use super::locate::Place;
 use super::refs::Refs;
 use super::shadow::Shadow;
@@ -37,7 +39,12 @@ const RESPECTED: [&str; 10] = [
 ///
 /// A copy of the index is looked at, in the shadow: neither is the repository's written, nor does a filter or a
 /// monitor run that its configuration names.
-pub(super) fn count(shadow: &Shadow, place: &Place, config: &Config) -> Result<Option<Changes>, String> {
+pub(super) fn count(
+    shadow: &Shadow,
+    place: &Place,
+    config: &Config,
+    blobs: &Blobs,
+) -> Result<Option<Changes>, String> {
     let Some(work_tree) = &place.work_tree else { return Ok(None) };
     if !copy_index(&place.git_dir, shadow).map_err(|error| error.to_string())? {
         return Ok(None);
@@ -65,6 +72,7 @@ pub(super) fn count(shadow: &Shadow, place: &Place, config: &Config) -> Result<O
     for line in output.stdout.split(|b| *b == 0) {
         match line.first() {
             Some(b'?') => changes.untracked += 1,
+            Some(b'1') if lfs::is_unchanged(line, work_tree, blobs) => {}
             Some(b'1' | b'2' | b'u') => changes.changed += 1,
             _ => {}
         }

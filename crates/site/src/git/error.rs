@@ -113,7 +113,7 @@ fn list(what: &str, some: &[String]) -> String {
 }
 
 /// What git or curl say when the network is to blame.
-const PASSING: [&str; 10] = [
+const PASSING: [&str; 11] = [
     "Could not resolve host",
     "timed out",
     "Connection re",
@@ -124,6 +124,7 @@ const PASSING: [&str; 10] = [
     "RPC failed",
     "returned error: 50",
     "Operation too slow",
+    "SIGPIPE",
 ];
 
 impl GitError {

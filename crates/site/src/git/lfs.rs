@@ -2,13 +2,19 @@
 //! `.git/lfs`.
 
 use std::collections::HashSet;
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use ring::digest::{Context, SHA256};
 use undercroft_model::Remark;
 
+use super::blobs::Blobs;
 use super::capture::Capture;
 use super::error::GitError;
 use super::objects::{self, ObjectFile};
+use super::oid::ObjectId;
 use super::part::Part;
 use super::shown;
 use super::tree::{Node, NodeKind};
@@ -125,6 +131,32 @@ fn content(part: &Part, pointer: &Pointer) -> Result<Option<ObjectFile>, GitErro
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(GitError::io("read", path)(error)),
     }
+}
+
+/// Whether a line of `git status --porcelain=v2` tells of a file that only git-lfs, which is not run here, would
+/// find unchanged: its content is what the pointer in the index says.
+pub(super) fn is_unchanged(line: &[u8], work_tree: &Path, blobs: &Blobs) -> bool {
+    // `1 XY sub mH mI mW hH hI path`
+    let fields: Vec<_> = line.splitn(9, |b| *b == b' ').collect();
+    let [_, b".M", _, _, _, _, _, id, path] = fields.as_slice() else { return false };
+    let pointer = ObjectId::parse(id).and_then(|id| Pointer::parse(&blobs.whole(&id, POINTER_MAX).ok()??));
+    let path = work_tree.join(OsStr::from_bytes(path));
+    let (Some(pointer), Ok(Some(file))) = (pointer, objects::file(&path)) else { return false };
+    file.size == pointer.size && sha256(&path).is_ok_and(|oid| oid == pointer.oid)
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut context = Context::new(&SHA256);
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let got = file.read(&mut buffer)?;
+        if got == 0 {
+            break;
+        }
+        context.update(buffer.get(..got).unwrap_or_default());
+    }
+    Ok(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -93,9 +93,9 @@ impl Part {
             }
         };
         let committed = commit_time(&shadow.git, &found.commit)?;
-        let changes = changes::count(&shadow, &place, &config);
-        shadow.set_head(&found.head)?;
         let blobs = Blobs::new(shadow.git.clone());
+        let changes = changes::count(&shadow, &place, &config, &blobs);
+        shadow.set_head(&found.head)?;
         Ok(Part { place, spot, source, config, refs, shadow, blobs, found, committed, changes, sha256 })
     }
 
@@ -138,13 +138,16 @@ impl Part {
     }
 
     /// Adds the git folder, and gives the stores that it should borrow objects from but are not there.
-    pub fn lay_git_folder(&self, links: &[Link], layout: &mut Layout) -> Result<Vec<PathBuf>, GitError> {
+    pub fn lay_git_folder(
+        &self,
+        index: Vec<u8>,
+        links: &[Link],
+        layout: &mut Layout,
+    ) -> Result<Vec<PathBuf>, GitError> {
         let at = |name: &str| join(&self.spot.git, name.as_bytes());
         layout.bytes(at("HEAD"), self.committed, self.shadow.head.clone());
         layout.bytes(at("config"), self.committed, self.config_text(links));
         layout.bytes(at("packed-refs"), self.committed, self.shadow.packed_refs.clone());
-        let index = self.shadow.write_index(&self.found.commit)?;
-        let index = fs::read(&index).map_err(GitError::io("read", index))?;
         layout.bytes(at("index"), self.committed, index);
         if let Some(text) = &self.shadow.shallow {
             layout.bytes(at("shallow"), self.committed, text.clone());

@@ -203,10 +203,11 @@ impl Shadow {
         Ok(peeled)
     }
 
-    /// Writes the index of a commit, without anything of a work tree's files in it, and gives its path.
-    pub fn write_index(&self, commit: &ObjectId) -> Result<PathBuf, GitError> {
+    /// Writes the index of a commit, without anything of a work tree's files in it, and gives its bytes.
+    pub fn write_index(&self, commit: &ObjectId) -> Result<Vec<u8>, GitError> {
         self.git.ask("make the index of the commit", &["read-tree", &commit.to_string()])?;
-        Ok(self.path("index"))
+        let path = self.path("index");
+        fs::read(&path).map_err(GitError::io("read", path))
     }
 }
 

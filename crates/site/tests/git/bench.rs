@@ -1,5 +1,6 @@
 //! What the tests need: real repositories, a vault, and archives unpacked by real tar.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ impl Captured {
 pub struct Bench {
     pub dir: TempDir,
     vault: Vault,
-    last: Option<ArchiveRecord>,
+    last: RefCell<Option<ArchiveRecord>>,
 }
 
 impl Bench {
@@ -73,7 +74,7 @@ impl Bench {
         let store = Arc::new(store::local(dir.path().join("store")).unwrap());
         let secret = SecretKey::generate().unwrap();
         let vault = Vault::open_or_create(store, Uuid::new_v4(), &secret).unwrap();
-        Bench { dir, vault, last: None }
+        Bench { dir, vault, last: RefCell::default() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -84,19 +85,19 @@ impl Bench {
         Repository::open(repository, revision, &self.path("cache"), &Listener::default())
     }
 
-    pub fn capture(&mut self, repository: &Path) -> Captured {
+    pub fn capture(&self, repository: &Path) -> Captured {
         self.capture_at(repository.to_str().unwrap(), &CodeRevision::Head)
     }
 
-    pub fn capture_at(&mut self, repository: &str, revision: &CodeRevision) -> Captured {
+    pub fn capture_at(&self, repository: &str, revision: &CodeRevision) -> Captured {
         let listener = Listener::default();
         let mut source = Repository::open(repository, revision, &self.path("cache"), &listener).unwrap();
         let counts = self.write(&mut source, &listener).unwrap();
         let facts = source.finish().unwrap();
         let index = Arc::new(self.vault.read_index().unwrap());
-        let record = self.last.as_ref().unwrap();
+        let record = self.last.borrow().clone().unwrap();
         let mut archive = Vec::new();
-        undercroft_vault::archive::write_range(&self.vault, &index, record, 0..record.len(), &mut archive)
+        undercroft_vault::archive::write_range(&self.vault, &index, &record, 0..record.len(), &mut archive)
             .unwrap();
         assert_eq!(archive.len() as u64, record.len());
         Captured { facts, counts, remarks: listener.0.into_inner().unwrap(), archive }
@@ -104,12 +105,12 @@ impl Bench {
 
     /// Writes the source's archive.
     pub fn write(
-        &mut self,
+        &self,
         source: &mut Repository,
         observer: &dyn Observer,
     ) -> Result<TreeCounts, undercroft_vault::VaultError> {
         let index = Arc::new(self.vault.read_index().unwrap());
-        let previous = self.last.as_ref().map(|record| {
+        let previous = self.last.borrow().as_ref().map(|record| {
             ManifestReader::open(Fetcher::new(&self.vault, Arc::clone(&index)), &record.manifest).unwrap()
         });
         let session = Session::begin(&self.vault).unwrap();
@@ -117,7 +118,7 @@ impl Bench {
             TreeJob { name: "code.tar.gz", top: "code_live", element: Element::Code, previous, observer };
         let (record, counts) = write_tree(&session, source, job)?;
         session.finish().unwrap();
-        self.last = Some(record);
+        self.last.replace(Some(record));
         Ok(counts)
     }
 

@@ -4,4 +4,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
 mod bench;
+mod changes;
+mod hostile;
 mod kinds;
+mod mirrors;
+mod modules;
