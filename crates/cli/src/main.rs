@@ -1,5 +1,6 @@
 //! The `undercroft` program.
 
 mod output;
+mod progress;
 
 fn main() {}
