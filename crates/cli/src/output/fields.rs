@@ -96,4 +96,13 @@ mod tests {
             ["id", "name", "frozen"]
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn stars_fit_as_patterns_do(name in "[ab*é]{0,8}", text in "[abé]{0,8}") {
+            let pattern = format!("^{}$", name.replace('*', ".*"));
+            let expected = regex::Regex::new(&pattern).unwrap().is_match(&text);
+            proptest::prop_assert_eq!(fits(&name, &text), expected, "{} {}", name, text);
+        }
+    }
 }

@@ -215,4 +215,13 @@ mod tests {
         }
         assert!(matches!(Filter::parse("type~=code"), Err(OutputError::BadPattern { .. })));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_expression_is_too_much(text in "[a-z!~*=&|#/()\\\\ é]{0,24}") {
+            if let Ok(filter) = Filter::parse(&text) {
+                filter.keeps(&row());
+            }
+        }
+    }
 }

@@ -47,4 +47,4 @@ pub use render::{render_properties, render_rows};
 pub use size::{human_duration, human_rate, human_size};
 pub use text::printable;
 pub use value::Value;
-pub use width::terminal_width;
+pub use width::{stderr_width, terminal_width};

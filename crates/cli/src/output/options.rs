@@ -4,24 +4,21 @@ use clap::Args;
 
 use super::error::OutputError;
 
-const FORMAT_HELP: &str = "\
-    How to print: table, list, csv, tsv, string, json, yaml, xml, php, print-r, var_dump, var_export, sections \
-    (rows only), or null for nothing";
-
 /// Options of a command that shows rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct OutputOptions {
-    /// Give table, list, csv and tsv for people; json, yaml and the others for scripts.
-    #[arg(long, value_name = "FORMAT", help = FORMAT_HELP)]
+    /// Print for people (table, sections, list, csv, tsv) or for scripts (json, yaml, xml, string, php, print-r,
+    /// var_dump, var_export), or not at all (null)
+    #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
-    /// Show only these fields, in this order: keys or labels separated by commas; `*` stands for anything
+    /// Show only these fields, in this order: keys or labels, separated by commas; * stands for anything
     #[arg(long, value_name = "FIELDS")]
     pub fields: Option<String>,
     /// Print only this field, bare, one value a line, whatever --format says
     #[arg(long, value_name = "FIELD")]
     pub field: Option<String>,
-    /// Show only rows that fit: key=value, key*=part or key~=#pattern#, their opposites !=, !*= and !~=,
-    /// joined by && and || from left to right
+    /// Show only rows that fit: key=value, key*=part or key~=#pattern#, or their opposites !=, !*= and !~=;
+    /// several are joined by && and ||, from left to right
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
 }
@@ -29,10 +26,11 @@ pub struct OutputOptions {
 /// Options of a command that shows the properties of one thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct PropertyOptions {
-    /// Give table, list, csv and tsv for people; json, yaml and the others for scripts.
-    #[arg(long, value_name = "FORMAT", help = FORMAT_HELP)]
+    /// Print for people (table, list, csv, tsv) or for scripts (json, yaml, xml, string, php, print-r, var_dump,
+    /// var_export), or not at all (null)
+    #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
-    /// Show only these fields, in this order: keys or labels separated by commas; `*` stands for anything
+    /// Show only these fields, in this order: keys or labels, separated by commas; * stands for anything
     #[arg(long, value_name = "FIELDS")]
     pub fields: Option<String>,
     /// Print only this field, bare, whatever --format says
@@ -99,21 +97,42 @@ impl Format {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
 
+    /// Lists things.
     #[derive(Parser)]
-    struct Command {
+    struct List {
         #[command(flatten)]
         output: OutputOptions,
+    }
+
+    /// Shows a thing.
+    #[derive(Parser)]
+    struct Show {
+        #[command(flatten)]
+        output: PropertyOptions,
     }
 
     #[test]
     fn every_name_has_its_format() {
         for (name, format) in Format::ALL {
             assert_eq!(Format::of_rows(name), Ok(format));
-            assert!(FORMAT_HELP.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_format_and_stays_the_commands_own() {
+        for (command, about) in [(List::command(), "Lists things"), (Show::command(), "Shows a thing")] {
+            assert_eq!(command.get_about().unwrap().to_string(), about);
+            assert!(command.get_long_about().is_none());
+            let format = command.get_arguments().find(|argument| argument.get_id() == "format").unwrap();
+            let help = format.get_help().unwrap().to_string();
+            for (name, of) in Format::ALL {
+                let named = help.split(|c: char| " ,()".contains(c)).any(|word| word == name);
+                assert_eq!(named, of != Format::Sections || about == "Lists things", "{name} in {help}");
+            }
         }
     }
 
@@ -139,7 +158,7 @@ mod tests {
     #[test]
     fn the_options_are_read_from_a_command_line() {
         let line = ["x", "--format=json", "--fields", "a,B c", "--filter=type=code&&x!=1"];
-        let options = Command::try_parse_from(line).unwrap().output;
+        let options = List::try_parse_from(line).unwrap().output;
         assert_eq!(options.format.as_deref(), Some("json"));
         assert_eq!(options.fields.as_deref(), Some("a,B c"));
         assert_eq!((options.field, options.filter.as_deref()), (None, Some("type=code&&x!=1")));

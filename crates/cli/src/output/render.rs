@@ -96,7 +96,7 @@ fn columns(
 ) -> Result<Columns, OutputError> {
     match (field, fields) {
         (Some(field), _) => select(all, &[field]),
-        (None, Some(fields)) => select(all, &fields.split(',').collect::<Vec<_>>()),
+        (None, Some(fields)) => select(all, &fields.split(',').map(str::trim).collect::<Vec<_>>()),
         (None, None) => Ok(usual(all)),
     }
 }

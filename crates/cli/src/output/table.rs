@@ -225,4 +225,18 @@ mod tests {
         ]);
         assert_eq!(out, "\nWalrus\n One   a\n Three c\n       d\n\nCarpenter\n One   x\n Three\n");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_table_is_straight(
+            rows in proptest::collection::vec(proptest::collection::vec("(\\PC|\\n){0,30}", 3), 0..4),
+            width in 0_usize..100,
+        ) {
+            let head = Some(texts(&["A", "Bb", "世界"]));
+            let out = Table { head, rows }.render(width);
+            let widths: Vec<usize> = out.lines().map(columns).collect();
+            proptest::prop_assert!(widths.iter().all(|line| Some(line) == widths.first()), "{}", out);
+            proptest::prop_assert!(widths.iter().all(|line| *line <= width.max(1 + 3 * (AROUND + READABLE))));
+        }
+    }
 }

@@ -120,4 +120,14 @@ mod tests {
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d e\nf\u{fffd}é"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn breaking_loses_nothing_and_keeps_to_the_width(text in "\\PC{0,60}", width in 2_usize..30) {
+            let lines = wrap(&text, width, LongWord::Cut);
+            proptest::prop_assert!(lines.iter().all(|line| columns(line) <= width));
+            let bare = |text: &str| text.replace(' ', "");
+            proptest::prop_assert_eq!(bare(&lines.concat()), bare(&text));
+        }
+    }
 }

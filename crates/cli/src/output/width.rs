@@ -12,8 +12,8 @@ pub fn terminal_width() -> usize {
     width_of(&Term::stdout())
 }
 
-/// The same for stderr.
-pub(super) fn stderr_width() -> usize {
+/// The columns that stderr has, in the same way.
+pub fn stderr_width() -> usize {
     width_of(&Term::stderr())
 }
 

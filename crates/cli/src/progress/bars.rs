@@ -7,25 +7,31 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, 
 use super::figures::ElementProgress;
 use super::rate::Rate;
 
-/// Columns of a bar, without its brackets.
-const WIDTH: usize = 20;
+/// Columns of a bar, without its brackets, on a terminal of more than [`ROOMY`] columns and on a narrower one.
+const WIDTHS: (usize, usize) = (20, 10);
+/// Up to here the figures need the room more than the bar does.
+const ROOMY: usize = 100;
 
 /// Lines at the bottom of a terminal, each drawn again in its place.
 pub(super) struct Bars {
     all: MultiProgress,
+    /// Columns of each bar.
+    width: usize,
     /// What the job waits for, while it waits.
     waiting: Option<ProgressBar>,
 }
 
 impl Bars {
-    pub(super) fn new(target: ProgressDrawTarget) -> Self {
-        Bars { all: MultiProgress::with_draw_target(target), waiting: None }
+    /// Bars on a terminal of so many columns.
+    pub(super) fn new(target: ProgressDrawTarget, columns: usize) -> Self {
+        let width = if columns > ROOMY { WIDTHS.0 } else { WIDTHS.1 };
+        Bars { all: MultiProgress::with_draw_target(target), width, waiting: None }
     }
 
     /// A further bar, below the others.
     pub(super) fn add(&self, label: String) -> Bar {
         let line = self.all.add(line());
-        Bar { label, line, rate: Rate::default(), begun: None }
+        Bar { label, line, width: self.width, rate: Rate::default(), begun: None }
     }
 
     /// Says what is waited for above the bars, or, with nothing, takes that away.
@@ -61,6 +67,7 @@ fn line() -> ProgressBar {
 pub(super) struct Bar {
     label: String,
     line: ProgressBar,
+    width: usize,
     rate: Rate,
     begun: Option<Duration>,
 }
@@ -78,7 +85,7 @@ impl Bar {
             None if at.has_begun() => at.under_way(self.rate.recent()),
             None => "waits".to_owned(),
         };
-        let message = format!("{:<9}{}  {text}", self.label, bar(at.percent()));
+        let message = format!("{:<9}{}  {text}", self.label, bar(at.percent(), self.width));
         match at.state {
             Some(_) => self.line.abandon_with_message(message),
             None => self.line.set_message(message),
@@ -87,11 +94,11 @@ impl Bar {
 }
 
 /// `[=========>          ]  45 %`; empty while nothing can be told.
-fn bar(percent: Option<u64>) -> String {
-    let Some(percent) = percent else { return format!("[{}]      ", " ".repeat(WIDTH)) };
-    let filled = usize::try_from(percent.min(100)).unwrap_or_default() * WIDTH / 100;
-    let tip = if filled < WIDTH { ">" } else { "" };
-    format!("[{}{tip:<rest$}] {percent:>3} %", "=".repeat(filled), rest = WIDTH - filled)
+fn bar(percent: Option<u64>, width: usize) -> String {
+    let Some(percent) = percent else { return format!("[{}]      ", " ".repeat(width)) };
+    let filled = usize::try_from(percent.min(100)).unwrap_or_default() * width / 100;
+    let tip = if filled < width { ">" } else { "" };
+    format!("[{}{tip:<rest$}] {percent:>3} %", "=".repeat(filled), rest = width - filled)
 }
 
 #[cfg(test)]
@@ -149,7 +156,7 @@ mod tests {
     fn screen() -> (Screen, Bars) {
         let screen = Screen::default();
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
-        (screen, Bars::new(target))
+        (screen, Bars::new(target, 120))
     }
 
     #[test]
@@ -162,7 +169,7 @@ mod tests {
         bar.line.force_draw();
         let seen = screen.seen();
         assert!(
-            seen.contains("database [=========>          ]  45 %  45 B of 100 B, reading wp_posts"),
+            seen.contains("database [=========>          ]  45 %  45 of 100 B, reading wp_posts"),
             "{seen:?}"
         );
         at.state = Some(ElementState::Good);
@@ -176,10 +183,11 @@ mod tests {
 
     #[test]
     fn bars_show_every_share() {
-        assert_eq!(bar(Some(0)), "[>                   ]   0 %");
-        assert_eq!(bar(Some(99)), "[===================>]  99 %");
-        assert_eq!(bar(Some(100)), "[====================] 100 %");
-        assert_eq!(bar(None).len(), bar(Some(0)).len());
+        assert_eq!(bar(Some(0), 20), "[>                   ]   0 %");
+        assert_eq!(bar(Some(99), 20), "[===================>]  99 %");
+        assert_eq!(bar(Some(100), 20), "[====================] 100 %");
+        assert_eq!(bar(Some(50), 10), "[=====>    ]  50 %");
+        assert_eq!(bar(None, 20).len(), bar(Some(0), 20).len());
     }
 
     #[test]

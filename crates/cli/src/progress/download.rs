@@ -75,9 +75,9 @@ mod tests {
         let mut log = String::new();
         reader.read_to_string(&mut log).unwrap();
         let lines: Vec<&str> = log.lines().collect();
-        assert_eq!(lines.first(), Some(&" [notice] files: 300 B of 1000 B, downloading"));
-        assert!(lines.get(1).unwrap().starts_with(" [notice] files: 32 %, 320 B of 1000 B, "));
-        assert!(lines.get(2).unwrap().starts_with(" [notice] files: 50 %, 500 B of 1000 B, "));
+        assert_eq!(lines.first(), Some(&" [notice] files: 300 of 1000 B, downloading"));
+        assert!(lines.get(1).unwrap().starts_with(" [notice] files: 32 %, 320 of 1000 B, "));
+        assert!(lines.get(2).unwrap().starts_with(" [notice] files: 50 %, 500 of 1000 B, "));
         assert_eq!(lines.len(), 3);
     }
 

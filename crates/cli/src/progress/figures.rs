@@ -36,14 +36,11 @@ impl ElementProgress {
         }
     }
 
-    /// `12.3 MiB of 27.1 MiB, 80 % reused, 12.1 MiB/s, reading the table wp_posts`.
+    /// `12.3 of 27.1 MiB, 80 % reused, 12.1 MiB/s, reading the table wp_posts`.
     pub(super) fn under_way(&self, recent: Option<(u64, Duration)>) -> String {
         let mut parts = Vec::new();
         if self.done > 0 {
-            let done = human_size(self.done);
-            // A guess that turned out too small is no help.
-            let of = (self.expected >= self.done).then(|| format!(" of {}", human_size(self.expected)));
-            parts.push(done + &of.unwrap_or_default());
+            parts.push(self.so_far());
             parts.extend(self.reuse());
             parts.extend(recent.and_then(|(bytes, time)| human_rate(bytes, time)));
         }
@@ -51,6 +48,19 @@ impl ElementProgress {
             parts.push(printable(&self.doing).replace('\n', " "));
         }
         parts.join(", ")
+    }
+
+    /// `12.3 of 27.1 MiB`, or only what is done where what was expected turned out too little.
+    fn so_far(&self) -> String {
+        let done = human_size(self.done);
+        if self.expected < self.done {
+            return done;
+        }
+        let expected = human_size(self.expected);
+        match (done.split_once(' '), expected.split_once(' ')) {
+            (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {expected}"),
+            _ => format!("{done} of {expected}"),
+        }
     }
 
     /// `done, 27.1 MiB, 80 % reused, in 12 s`.
@@ -98,7 +108,8 @@ mod tests {
     fn under_way_it_tells_how_far_and_how_fast() {
         let recent = Some((30 * MIB, Duration::from_secs(2)));
         let half = ElementProgress { reused: 40 * MIB, ..at(50 * MIB, 100 * MIB) };
-        assert_eq!(half.under_way(recent), "50.0 MiB of 100 MiB, 80 % reused, 15.0 MiB/s, reading wp_posts");
+        assert_eq!(half.under_way(recent), "50.0 of 100 MiB, 80 % reused, 15.0 MiB/s, reading wp_posts");
+        assert_eq!(at(500, 100 * MIB).under_way(None), "500 B of 100 MiB, reading wp_posts");
         assert_eq!(at(50 * MIB, 0).under_way(None), "50.0 MiB, reading wp_posts");
         assert_eq!(at(50 * MIB, 40 * MIB).under_way(None), "50.0 MiB, reading wp_posts");
         assert_eq!(at(0, 100 * MIB).under_way(recent), "reading wp_posts");

@@ -84,7 +84,7 @@ mod tests {
             concat!(
                 " [notice] waits for a backup of shop.live\n",
                 " [notice] code: walking\n",
-                " [notice] code: 40 %, 400 B of 1000 B, 50 % reused, 400 B/s, reading\n",
+                " [notice] code: 40 %, 400 of 1000 B, 50 % reused, 400 B/s, reading\n",
                 " [notice] code: done, 1000 B, 50 % reused, in 2.0 s\n",
                 " [notice] database: failed, in 0.0 s\n",
             )

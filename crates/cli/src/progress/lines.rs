@@ -90,8 +90,8 @@ mod tests {
         let lines: Vec<String> =
             (1..100).filter_map(|n| teller.tell(seconds(1 + n / 20), &at(n, 100))).collect();
         assert_eq!(lines.len(), 9);
-        assert_eq!(lines.first().unwrap(), "files: 10 %, 10.0 MiB of 100 MiB, reading");
-        assert_eq!(lines.last().unwrap(), "files: 90 %, 90.0 MiB of 100 MiB, 22.5 MiB/s, reading");
+        assert_eq!(lines.first().unwrap(), "files: 10 %, 10.0 of 100 MiB, reading");
+        assert_eq!(lines.last().unwrap(), "files: 90 %, 90.0 of 100 MiB, 22.5 MiB/s, reading");
         let end = ElementProgress { state: Some(ElementState::Good), ..at(100, 100) };
         assert_eq!(teller.tell(seconds(13), &end).unwrap(), "files: done, 100 MiB, in 12 s");
         assert_eq!(teller.tell(seconds(14), &end), None);

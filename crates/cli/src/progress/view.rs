@@ -9,7 +9,7 @@ use super::bars::{Bar, Bars};
 use super::figures::ElementProgress;
 use super::lines::Teller;
 use super::mode::Mode;
-use crate::output::printable;
+use crate::output::{printable, stderr_width};
 
 /// One of the three ways, and the moment from which times are counted.
 pub(super) struct View {
@@ -33,7 +33,7 @@ pub(super) enum Thing {
 impl View {
     pub(super) fn new(mode: Mode) -> Self {
         match mode {
-            Mode::Bars => View::with(Way::Bars(Bars::new(ProgressDrawTarget::stderr()))),
+            Mode::Bars => View::with(Way::Bars(Bars::new(ProgressDrawTarget::stderr(), stderr_width()))),
             Mode::Lines => View::lines(Box::new(io::stderr())),
             Mode::Quiet => View::with(Way::Quiet),
         }
