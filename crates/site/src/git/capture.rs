@@ -9,7 +9,7 @@ use super::layout::Layout;
 use super::locate::Place;
 use super::part::{Part, Spot, Want, join};
 use super::submodules::{self, Link};
-use super::{changes, shown, tree};
+use super::{changes, shown, times, tree};
 
 /// Submodules in submodules are followed so far.
 const DEPTH: usize = 16;
@@ -19,6 +19,8 @@ const NAMED: usize = 20;
 /// A capture that is being laid out.
 pub(super) struct Capture<'a> {
     pub observer: &'a dyn Observer,
+    /// Where times are remembered.
+    pub cache: &'a Path,
     pub scratch: &'a Path,
     pub parts: Vec<Part>,
     pub layout: Layout,
@@ -40,7 +42,12 @@ impl Capture<'_> {
         let links = submodules::links(&part.shadow, &nodes)?;
         // Git refuses paths that would do harm where they are unpacked; nothing is laid out before.
         let index = part.shadow.write_index(&part.found.commit)?;
-        let missing = part.lay_work_tree(self.parts.len(), &nodes, &mut self.layout)?;
+        let label = match want {
+            Want::Revision(revision) => format!("{revision:?}"),
+            Want::Commit(_) => shown(&part.spot.work),
+        };
+        let times = times::of(&part, &nodes, &label, self.cache, self.observer)?;
+        let missing = part.lay_work_tree(self.parts.len(), &nodes, &times, &mut self.layout)?;
         let stores = part.lay_git_folder(index, &links, &mut self.layout)?;
         self.tell(&part, &missing, &stores)?;
         self.add_lfs(&part, &nodes)?;

@@ -28,6 +28,7 @@ mod revision;
 mod shadow;
 mod source;
 mod submodules;
+mod times;
 mod tree;
 mod url;
 
@@ -85,8 +86,13 @@ impl Repository {
         };
         observer.doing(Element::Code, "reading the repository");
         let scratch = Scratch::make(cache)?;
-        let mut capture =
-            Capture { observer, scratch: scratch.path(), parts: Vec::new(), layout: Layout::default() };
+        let mut capture = Capture {
+            observer,
+            cache,
+            scratch: scratch.path(),
+            parts: Vec::new(),
+            layout: Layout::default(),
+        };
         let spot = Spot { work: Vec::new(), git: b".git".to_vec() };
         capture.add(place, &Want::Revision(revision), spot, 0)?;
         let Capture { parts, layout, .. } = capture;

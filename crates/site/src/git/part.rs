@@ -104,13 +104,14 @@ impl Part {
         &self,
         at: usize,
         nodes: &[Node],
+        times: &[i64],
         layout: &mut Layout,
     ) -> Result<Vec<Vec<u8>>, GitError> {
         let mut missing = Vec::new();
         layout.folder(&self.spot.work, self.committed);
-        for node in nodes {
+        for (node, seconds) in nodes.iter().zip(times) {
             let path = join(&self.spot.work, &node.path);
-            let (seconds, stamp) = (self.committed, node.id.stamp());
+            let (seconds, stamp) = (*seconds, node.id.stamp());
             match (node.kind, node.size) {
                 (NodeKind::Link, _) => layout.folder(&path, seconds),
                 (NodeKind::Symlink, Some(_)) => match self.target(&node.id)? {

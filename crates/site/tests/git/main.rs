@@ -9,3 +9,4 @@ mod hostile;
 mod kinds;
 mod mirrors;
 mod modules;
+mod times;
