@@ -2,7 +2,7 @@
 //! messages on stderr, and questions.
 //!
 //! A command fills [`Rows`] or [`Properties`], takes [`OutputOptions`] or [`PropertyOptions`] among its own
-//! options, renders with [`render_rows`] or [`render_properties`] and hands the text to [`print`]. The formats
+//! options, renders with [`render_rows`] or [`render_properties`] and hands the text to [`print()`]. The formats
 //! fall in two groups. The *raw* ones (json, yaml, xml, php, print-r, var_dump, var_export, string) give values
 //! as the API has them: times are unix seconds. The *human* ones (table, sections, list, csv, tsv) give what a
 //! person reads: times are `2026-11-23 01:45:03`, in UTC.

@@ -49,9 +49,41 @@ pub(super) fn literal(text: &str) -> String {
 
 /// Data of every kind that a format may meet, under keys of every kind.
 pub(super) fn samples() -> Vec<Data> {
-    let map = |cells: Vec<(&str, Data)>| {
-        Data::Map(cells.into_iter().map(|(key, value)| (Key::new(key), value)).collect())
-    };
+    let row = row();
+    vec![
+        map(vec![]),
+        row.clone(),
+        map(vec![("1795484697_backup_code", row.clone()), ("17", row.clone()), ("none", map(vec![]))]),
+        map(vec![("0", row.clone()), ("1", row)]),
+        map(vec![("1", Data::Int(1)), ("0", Data::Int(0))]),
+        texts(),
+    ]
+}
+
+/// A map from texts as keys.
+pub(super) fn map(cells: Vec<(&str, Data)>) -> Data {
+    Data::Map(cells.into_iter().map(|(key, value)| (Key::new(key), value)).collect())
+}
+
+/// Values of every kind.
+fn row() -> Data {
+    map(vec![
+        ("file", Data::Text("my-site_dev_2026-11-24T01-44-57_UTC_code.tar.gz".to_owned())),
+        ("date", Data::Float(1795484706.77)),
+        ("size", Data::Int(-33_345_000)),
+        ("whole", Data::Float(10.0)),
+        ("great", Data::Float(1e25)),
+        ("tiny", Data::Float(0.00001)),
+        ("locked", Data::Bool(true)),
+        ("open", Data::Bool(false)),
+        ("expiry", Data::Null),
+        ("it's \\ a \"key\"", Data::Text("x".to_owned())),
+        ("12", Data::Text("number as a key".to_owned())),
+    ])
+}
+
+/// Texts that some format has to escape.
+fn texts() -> Data {
     let texts = [
         "",
         "plain",
@@ -67,29 +99,10 @@ pub(super) fn samples() -> Vec<Data> {
         "007",
         "1e5",
     ];
-    let row = map(vec![
-        ("file", Data::Text("my-site_dev_2026-11-24T01-44-57_UTC_code.tar.gz".to_owned())),
-        ("date", Data::Float(1795484706.77)),
-        ("size", Data::Int(-33_345_000)),
-        ("whole", Data::Float(10.0)),
-        ("great", Data::Float(1e25)),
-        ("tiny", Data::Float(0.00001)),
-        ("locked", Data::Bool(true)),
-        ("open", Data::Bool(false)),
-        ("expiry", Data::Null),
-        ("it's \\ a \"key\"", Data::Text("x".to_owned())),
-        ("12", Data::Text("number as a key".to_owned())),
-    ]);
-    vec![
-        map(vec![]),
-        row.clone(),
-        map(vec![("1795484697_backup_code", row.clone()), ("17", row.clone()), ("none", map(vec![]))]),
-        map(vec![("0", row.clone()), ("1", row)]),
-        map(vec![("1", Data::Int(1)), ("0", Data::Int(0))]),
-        map(texts
-            .iter()
-            .zip(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"])
-            .map(|(text, key)| (key, Data::Text((*text).to_owned())))
-            .collect()),
-    ]
+    Data::Map(
+        texts
+            .into_iter()
+            .map(|text| (Key::Text(format!("key of {text}")), Data::Text(text.to_owned())))
+            .collect(),
+    )
 }

@@ -79,11 +79,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::oracle::map;
     use super::*;
-
-    fn map(cells: Vec<(&str, Data)>) -> Data {
-        Data::Map(cells.into_iter().map(|(key, value)| (Key::new(key), value)).collect())
-    }
 
     #[test]
     fn texts_are_attributes_and_the_rest_elements() {

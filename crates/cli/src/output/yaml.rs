@@ -140,11 +140,8 @@ fn double_quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::oracle::map;
     use super::*;
-
-    fn map(cells: Vec<(&str, Data)>) -> Data {
-        Data::Map(cells.into_iter().map(|(key, value)| (Key::new(key), value)).collect())
-    }
 
     #[test]
     fn rows_are_a_map_of_maps_and_an_empty_line_ends_them() {
