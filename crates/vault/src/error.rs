@@ -2,6 +2,8 @@
 
 use std::io;
 
+use uuid::Uuid;
+
 use crate::fragment::FragmentId;
 use crate::keys::NoRandomness;
 use crate::seal::OpenError;
@@ -20,6 +22,12 @@ pub enum VaultError {
         object: String,
         /// Why.
         source: OpenError,
+    },
+    /// The recovery key is not one of those that the vault's keys are sealed to.
+    #[error("the recovery key does not open the vault {vault}: it has no keys for it; use the key it was made with")]
+    OtherRecoveryKey {
+        /// The vault.
+        vault: Uuid,
     },
     /// Something names a fragment that no pack has.
     #[error("a piece of the archive is missing from the vault: fragment {fragment:?}, which was in {object}")]

@@ -72,7 +72,7 @@ impl Vault {
     /// [`VaultError`] if the store fails, the vault is of a later release, or its keys don't open.
     pub fn open_or_create(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
         match Vault::open(Arc::clone(&store), id, recovery) {
-            Err(VaultError::Store(StoreError::Missing { name, .. })) if name == config_name(id) => {}
+            Err(VaultError::Store(StoreError::Missing { .. })) => {}
             other => return other,
         }
         Vault::create_keys(store.as_ref(), id, recovery)?;

@@ -1,0 +1,168 @@
+//! Damage, in every kind of object and of every kind: an error names the object, and what does not need it is read
+//! as before.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use common::{SITE, Tree, backup_text, backup_tree, chain, download, noise, record, recovery, text};
+use undercroft_vault::record::ArchiveRecord;
+use undercroft_vault::{Vault, VaultError, store};
+use uuid::Uuid;
+
+const OLD: Uuid = Uuid::from_u128(1);
+const NEW: Uuid = Uuid::from_u128(2);
+
+struct Scene {
+    folder: tempfile::TempDir,
+    /// The bytes of each backup's two archives.
+    old: Vec<Vec<u8>>,
+    new: Vec<Vec<u8>>,
+    /// Objects that were there before the second backup.
+    first: BTreeSet<PathBuf>,
+}
+
+fn backup(vault: &Vault, id: Uuid, tree: &Tree, last: Option<&ArchiveRecord>) -> (ArchiveRecord, Vec<Vec<u8>>) {
+    let (files, ..) = backup_tree(vault, tree, last).unwrap();
+    let (database, _) = backup_text(vault, &[("t".into(), text(id.as_u128() as u64, 90_000))]).unwrap();
+    vault.write_record(id, &record(&[&files, &database])).unwrap();
+    let bytes = [&files, &database].map(|archive| download(vault, archive).unwrap());
+    (files, bytes.into())
+}
+
+fn scene() -> Scene {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = common::vault(folder.path());
+    let mut tree = Tree::new();
+    tree.file("a/shared.jpg", noise(1, 80_000));
+    tree.file("a/page.html", text(2, 30_000));
+    let (files, old) = backup(&vault, OLD, &tree, None);
+    let first = objects(folder.path()).into_iter().collect();
+    tree.file("b/new.jpg", noise(3, 80_000));
+    let (_, new) = backup(&vault, NEW, &tree, Some(&files));
+    Scene { folder, old, new, first }
+}
+
+fn objects(folder: &Path) -> Vec<PathBuf> {
+    fn walk(folder: &Path, out: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, out) } else { out.push(path) }
+        }
+    }
+    let mut out = vec![];
+    walk(&folder.join("vaults"), &mut out);
+    out.sort();
+    out
+}
+
+/// Everything of a backup, read as a restore would.
+fn read(folder: &Path, id: Uuid) -> Result<Vec<Vec<u8>>, VaultError> {
+    let vault = Vault::open(Arc::new(store::local(folder).unwrap()), SITE, &recovery())?;
+    let record = vault.read_record(id)?;
+    record.archives.iter().map(|archive| download(&vault, archive)).collect()
+}
+
+/// Every way in which an object is damaged here; `None` is an object that is gone.
+fn damaged(whole: &[u8]) -> Vec<(String, Option<Vec<u8>>)> {
+    let len = whole.len();
+    let mut out = vec![("gone".to_owned(), None), ("one byte longer".to_owned(), Some([whole, b"x"].concat()))];
+    for to in [0, 1, 27, len / 2, len - 16, len - 1] {
+        out.push((format!("cut to {to}"), Some(whole[..to].to_vec())));
+    }
+    for at in [0, 8, 9, 10, 11, 12, 28, 60, 107, 108, 120, len / 3, len / 2, len - 40, len - 16, len - 12, len - 1] {
+        if at < len {
+            let mut bytes = whole.to_vec();
+            bytes[at] ^= 0x40;
+            out.push((format!("bit flipped at {at} of {len}"), Some(bytes)));
+        }
+    }
+    out
+}
+
+#[test]
+fn damage_anywhere_is_told_by_name_and_spares_the_rest() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    let (mut told, mut healed) = (0, 0);
+    for path in objects(folder) {
+        let whole = fs::read(&path).unwrap();
+        let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+        for (how, bytes) in damaged(&whole) {
+            fs::write(&path, bytes.as_deref().unwrap_or_default()).unwrap();
+            if bytes.is_none() {
+                fs::remove_file(&path).unwrap();
+            }
+            for (id, expected) in [(OLD, &scene.old), (NEW, &scene.new)] {
+                let spared = id == OLD && !scene.first.contains(&path);
+                match read(folder, id) {
+                    Ok(archives) => {
+                        assert!(archives == *expected, "{name}, {how}: other bytes were passed off as good");
+                        healed += 1;
+                    }
+                    Err(error) => {
+                        let text = chain(&error);
+                        assert!(!spared || name.contains("/index/"), "{name}, {how}: {text}");
+                        assert!(names(&text, name), "{name}, {how}: the error is: {text}");
+                        told += 1;
+                    }
+                }
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    assert!(told > 100 && healed > 100, "{told} {healed}");
+    assert!(read(folder, NEW).unwrap() == scene.new);
+}
+
+/// Whether an error names the object, or, for the keys, the vault that the recovery key does not open.
+fn names(error: &str, object: &str) -> bool {
+    error.contains(object) || (object.contains("/keys/") && error.contains("recovery key"))
+}
+
+/// The index is a convenience: without any of it, every pack tells of itself.
+#[test]
+fn a_vault_without_its_index_is_whole() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    fs::remove_dir_all(folder.join(format!("vaults/{SITE}/index"))).unwrap();
+    assert!(read(folder, OLD).unwrap() == scene.old);
+    assert!(read(folder, NEW).unwrap() == scene.new);
+}
+
+/// Who has only the store can't pass one backup off as another, nor one vault's object as another's.
+#[test]
+fn an_object_under_another_name_is_refused() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    let at = |id: Uuid| folder.join(format!("vaults/{SITE}/records/{id}"));
+    fs::copy(at(OLD), at(NEW)).unwrap();
+    let error = read(folder, NEW).unwrap_err();
+    assert!(matches!(error, VaultError::Object { .. }), "{error:?}");
+    assert!(read(folder, OLD).unwrap() == scene.old);
+
+    let packs: Vec<_> = objects(folder).into_iter().filter(|p| p.to_str().unwrap().contains("/packs/")).collect();
+    let [one, other, ..] = &packs[..] else { panic!("at least two packs") };
+    let (a, b) = (fs::read(one).unwrap(), fs::read(other).unwrap());
+    fs::write(one, b).unwrap();
+    fs::write(other, a).unwrap();
+    assert!(read(folder, OLD).is_err() || read(folder, OLD).unwrap() == scene.old);
+}
+
+/// Files that are no objects of ours lie about in the store's folder: they harm nothing.
+#[test]
+fn strange_files_are_passed_over() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    for name in ["packs/zz/readme.txt", "packs/00/00ff", "index/old", "records/README", "lost+found/x"] {
+        let path = folder.join(format!("vaults/{SITE}/{name}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, noise(9, 1_000)).unwrap();
+    }
+    assert!(read(folder, NEW).unwrap() == scene.new);
+    let vault = common::vault(folder);
+    assert_eq!(vault.records().unwrap(), [OLD, NEW]);
+}
