@@ -7,9 +7,9 @@ use undercroft_model::{Cancelled, Element, Observer, Remark};
 use super::error::GitError;
 use super::layout::Layout;
 use super::locate::Place;
-use super::part::{Part, Spot, Want, join};
+use super::part::{Part, Spot, Want, WorkTree, join};
 use super::submodules::{self, Link};
-use super::{changes, shown, times, tree};
+use super::{attributes, changes, convert, shown, times, tree};
 
 /// Submodules in submodules are followed so far.
 const DEPTH: usize = 16;
@@ -22,6 +22,8 @@ pub(super) struct Capture<'a> {
     /// Where times are remembered.
     pub cache: &'a Path,
     pub scratch: &'a Path,
+    /// How many shadows were made in it.
+    pub shadows: usize,
     pub parts: Vec<Part>,
     pub layout: Layout,
 }
@@ -36,7 +38,8 @@ impl Capture<'_> {
         if self.observer.cancelled() {
             return Err(Cancelled.into());
         }
-        let scratch = self.scratch.join(self.parts.len().to_string());
+        self.shadows += 1;
+        let scratch = self.scratch.join(self.shadows.to_string());
         let part = Part::open(place, want, spot, scratch)?;
         let nodes = tree::list(&part.shadow.git, &part.found.commit)?;
         let links = submodules::links(&part.shadow, &nodes)?;
@@ -47,10 +50,13 @@ impl Capture<'_> {
             Want::Commit(_) => shown(&part.spot.work),
         };
         let times = times::of(&part, &nodes, &label, self.cache, self.observer)?;
-        let missing = part.lay_work_tree(self.parts.len(), &nodes, &times, &mut self.layout)?;
+        let attributes = attributes::of(&part.shadow, &nodes)?;
+        let converted = convert::convert(&part.shadow, &nodes, &attributes)?;
+        let tree = WorkTree { at: self.parts.len(), nodes: &nodes, times: &times, converted };
+        let missing = part.lay_work_tree(tree, &mut self.layout)?;
         let stores = part.lay_git_folder(index, &links, &mut self.layout)?;
         self.tell(&part, &missing, &stores)?;
-        self.add_lfs(&part, &nodes)?;
+        self.add_lfs(&part, &nodes, &attributes)?;
         let (place, spot) = (part.place.clone(), part.spot.clone());
         self.parts.push(part);
         links.iter().try_for_each(|link| self.add_link(&place, &spot, link, depth))

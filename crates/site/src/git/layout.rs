@@ -16,7 +16,9 @@ pub(super) enum Origin {
     Bytes(Vec<u8>),
     /// A blob of one of the repositories.
     Blob(usize, ObjectId),
-    /// A file that never changes, by its path.
+    /// A file that was written for this capture.
+    Made(PathBuf),
+    /// A file that never changes.
     File(PathBuf),
 }
 

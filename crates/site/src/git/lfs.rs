@@ -1,7 +1,6 @@
 //! Large files kept beside the repository (git-lfs): their pointers are in the commit, their content is in
 //! `.git/lfs`.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +9,7 @@ use std::path::Path;
 use ring::digest::{Context, SHA256};
 use undercroft_model::Remark;
 
+use super::attributes::Attributes;
 use super::blobs::Blobs;
 use super::capture::Capture;
 use super::error::GitError;
@@ -17,7 +17,7 @@ use super::objects::{self, ObjectFile};
 use super::oid::ObjectId;
 use super::part::Part;
 use super::shown;
-use super::tree::{Node, NodeKind};
+use super::tree::Node;
 
 /// A pointer is no longer than this.
 const POINTER_MAX: u64 = 1024;
@@ -54,12 +54,10 @@ impl Pointer {
 }
 
 /// The pointers among a commit's files.
-fn pointers(part: &Part, nodes: &[Node]) -> Result<Vec<Pointer>, GitError> {
-    let marked = marked(part, nodes)?;
+fn pointers(part: &Part, nodes: &[Node], attributes: &[Attributes]) -> Result<Vec<Pointer>, GitError> {
     let mut found = Vec::new();
-    for node in nodes.iter().filter(|node| marked.contains(&node.path.as_slice())) {
-        let small = node.size.is_some_and(|size| size <= POINTER_MAX);
-        if !small || !matches!(node.kind, NodeKind::File | NodeKind::Executable) {
+    for (node, attributes) in nodes.iter().zip(attributes) {
+        if !attributes.lfs || node.size.is_none_or(|size| size > POINTER_MAX) {
             continue;
         }
         let text =
@@ -69,35 +67,15 @@ fn pointers(part: &Part, nodes: &[Node]) -> Result<Vec<Pointer>, GitError> {
     Ok(found)
 }
 
-/// The paths whose attributes say that git-lfs keeps their content.
-fn marked<'a>(part: &Part, nodes: &'a [Node]) -> Result<HashSet<&'a [u8]>, GitError> {
-    let is_attributes =
-        |node: &&Node| node.path == b".gitattributes" || node.path.ends_with(b"/.gitattributes");
-    let mut marked = HashSet::new();
-    if !nodes.iter().any(|node| is_attributes(&node)) {
-        return Ok(marked);
-    }
-    let mut input = Vec::new();
-    for node in nodes {
-        input.extend(&node.path);
-        input.push(0);
-    }
-    // The index is the archive's: it was written from the commit.
-    let args = ["check-attr", "--cached", "-z", "--stdin", "filter"];
-    let answer = part.shadow.git.ask_with("look up attributes", &args, &input)?;
-    let mut values = answer.split(|b| *b == 0).skip(2).step_by(3);
-    for node in nodes {
-        if values.next() == Some(b"lfs") {
-            marked.insert(node.path.as_slice());
-        }
-    }
-    Ok(marked)
-}
-
 impl Capture<'_> {
     /// Adds the content of large files, where the repository has it.
-    pub(super) fn add_lfs(&mut self, part: &Part, nodes: &[Node]) -> Result<(), GitError> {
-        let mut found = pointers(part, nodes)?;
+    pub(super) fn add_lfs(
+        &mut self,
+        part: &Part,
+        nodes: &[Node],
+        attributes: &[Attributes],
+    ) -> Result<(), GitError> {
+        let mut found = pointers(part, nodes, attributes)?;
         found.retain(|pointer| pointer.size > 0);
         let files = found.len();
         found.sort_by(|a, b| a.oid.cmp(&b.oid));

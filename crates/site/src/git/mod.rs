@@ -9,11 +9,13 @@
 //! A repository may belong to somebody who should not run programs as us: see [`command`] for what is done about
 //! it. Hooks, reflogs (but the stash's), `info/` and what else is a person's own in `.git` is not in the archive.
 
+mod attributes;
 mod blobs;
 mod capture;
 mod changes;
 mod command;
 mod config;
+mod convert;
 mod error;
 mod layout;
 mod lfs;
@@ -90,6 +92,7 @@ impl Repository {
             observer,
             cache,
             scratch: scratch.path(),
+            shadows: 0,
             parts: Vec::new(),
             layout: Layout::default(),
         };

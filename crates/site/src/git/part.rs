@@ -1,5 +1,6 @@
 //! One repository of an archive: the environment's own, or a submodule's.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use undercroft_model::CodeRevision;
 use super::blobs::Blobs;
 use super::command::Git;
 use super::config::{Config, ConfigWriter};
+use super::convert::Converted;
 use super::error::GitError;
 use super::layout::{EXECUTABLE, Layout, Origin, PLAIN, READ_ONLY};
 use super::locate::Place;
@@ -62,6 +64,17 @@ pub(super) struct Part {
     sha256: bool,
 }
 
+/// The work tree of a commit, as it is to be laid out.
+pub(super) struct WorkTree<'a> {
+    /// The repository's place among those of the archive.
+    pub at: usize,
+    pub nodes: &'a [Node],
+    /// When each of them last changed.
+    pub times: &'a [i64],
+    /// Files that are not as git keeps them.
+    pub converted: HashMap<&'a [u8], Converted>,
+}
+
 /// The time of what never changes: a commit must not make a pack look new.
 const FIXED: i64 = 1_000_000_000;
 /// The longest target that a symbolic link can have.
@@ -100,16 +113,10 @@ impl Part {
     }
 
     /// Adds the work tree of the commit, and gives the paths of files whose content is missing.
-    pub fn lay_work_tree(
-        &self,
-        at: usize,
-        nodes: &[Node],
-        times: &[i64],
-        layout: &mut Layout,
-    ) -> Result<Vec<Vec<u8>>, GitError> {
+    pub fn lay_work_tree(&self, tree: WorkTree<'_>, layout: &mut Layout) -> Result<Vec<Vec<u8>>, GitError> {
         let mut missing = Vec::new();
         layout.folder(&self.spot.work, self.committed);
-        for (node, seconds) in nodes.iter().zip(times) {
+        for (node, seconds) in tree.nodes.iter().zip(tree.times) {
             let path = join(&self.spot.work, &node.path);
             let (seconds, stamp) = (*seconds, node.id.stamp());
             match (node.kind, node.size) {
@@ -120,7 +127,15 @@ impl Part {
                 },
                 (NodeKind::File | NodeKind::Executable, Some(size)) => {
                     let mode = if node.kind == NodeKind::File { PLAIN } else { EXECUTABLE };
-                    layout.file(path, mode, seconds, size, stamp, Origin::Blob(at, node.id));
+                    match tree.converted.get(node.path.as_slice()) {
+                        Some(made) => {
+                            let origin = Origin::Made(made.path.clone());
+                            layout.file(path, mode, seconds, made.size, made.stamp, origin);
+                        }
+                        None => {
+                            layout.file(path, mode, seconds, size, stamp, Origin::Blob(tree.at, node.id));
+                        }
+                    }
                 }
                 (_, None) => missing.push(path),
             }
@@ -195,7 +210,11 @@ impl Part {
             writer.value("active", b"true");
             let own =
                 self.config.parted().find(|(s, n, key, _)| *s == b"submodule" && n == name && *key == b"url");
-            writer.value("url", &url::without_credentials(own.map_or(url, |(.., url)| url)));
+            // A URL that is relative to this repository's own is made whole by git, which then keeps it.
+            let relative = own.is_none() && (url.starts_with(b"./") || url.starts_with(b"../"));
+            if !relative {
+                writer.value("url", &url::without_credentials(own.map_or(url, |(.., url)| url)));
+            }
         }
         writer.finish()
     }

@@ -22,6 +22,11 @@ impl TreeSource for Repository {
         let content: Option<Box<dyn Content + 'a>> = match &item.origin {
             Origin::Nowhere => None,
             Origin::Bytes(bytes) => Some(Box::new(Constant(bytes.as_slice()))),
+            Origin::Made(path) => {
+                let file =
+                    File::open(path).map_err(|e| OpenError::Fatal(GitError::io("read", path)(e).into()))?;
+                Some(Box::new(Constant(file)))
+            }
             Origin::File(_) => Some(Box::new(Constant(self.object_file(item)?))),
             Origin::Blob(part, id) => {
                 let part = self.parts.get(*part).ok_or(OpenError::Fatal(io::ErrorKind::NotFound.into()))?;

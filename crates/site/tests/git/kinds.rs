@@ -220,10 +220,17 @@ fn attributes_leave_the_work_tree_clean() {
     put(&site, "b.php", "<?php\n");
     put(&site, "c.id", "$Id$\n");
     put(&site, "d.x", "x\n");
+    let wide: Vec<u8> = "wide\n".bytes().flat_map(|byte| [byte, 0]).collect();
+    put(&site, "d e/e.u", &wide);
     commit(&site, 1_600_000_000, "first");
     let captured = bench.capture(&site);
     assert_eq!(captured.facts.uncommitted, 0);
-    bench.prove(&captured, &site);
+    let copy = bench.prove(&captured, &site);
+    // As git would have checked them out.
+    assert_eq!(fs::read(copy.join("a.bat")).unwrap(), b"echo\r\necho\r\n");
+    assert_eq!(fs::read(copy.join("d e/e.u")).unwrap(), wide);
+    assert_ne!(fs::read(copy.join("c.id")).unwrap(), b"$Id$\n");
+    assert_eq!(bench.capture(&site).counts.opened, 0);
 }
 
 #[test]
