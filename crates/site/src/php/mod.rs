@@ -28,7 +28,9 @@ mod value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use value::{Array, Data, Key, Place, Value, Why};
+#[cfg(test)]
+pub(crate) use value::Why;
+pub(crate) use value::{Array, Data, Key, Place, Value};
 
 /// The outside world, as far as a settings file may see it.
 #[derive(Clone, Default)]
@@ -71,11 +73,6 @@ impl Outcome {
     pub fn locate(&self, place: Place) -> Option<(&Path, u32)> {
         self.files.get(place.file as usize).map(|path| (path.as_path(), place.line))
     }
-
-    /// All files that were read, the first one first.
-    pub fn files(&self) -> &[PathBuf] {
-        &self.files
-    }
 }
 
 /// Why a settings file can't be read at all.
@@ -97,6 +94,11 @@ pub(crate) enum ReadError {
         /// Why.
         why: &'static str,
     },
+}
+
+/// Text that is coded in base64; `None` if it isn't, or is no text.
+pub(crate) fn base64_text(text: &str) -> Option<String> {
+    String::from_utf8(builtin::decode::base64(text)?).ok()
 }
 
 /// Works out what a settings file sets.

@@ -52,7 +52,7 @@ fn from_json(json: serde_json::Value, at: Place) -> Data {
 }
 
 /// Decodes base64, with or without padding; white space is passed over.
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(in crate::php) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut held, mut bits) = (0_u32, 0_u32);
     for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {

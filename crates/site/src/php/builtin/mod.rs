@@ -1,7 +1,7 @@
 //! PHP's own functions, as far as settings files use them.
 
 mod arrays;
-mod decode;
+pub(super) mod decode;
 mod strings;
 
 use std::rc::Rc;

@@ -1,0 +1,279 @@
+//! WordPress: its settings, its uploads, and what else a site's owner should know.
+
+use std::path::{Path, PathBuf};
+
+use undercroft_model::{Element, TlsMode};
+
+use super::code;
+use super::exclude;
+use super::found::{Cms, LookOptions, Spot, WordPressLayout};
+use super::host::parse_db_host;
+use super::locate::{Site, small_text};
+use super::sheet::{DatabaseParts, Said, Sheet, said, spot};
+use super::variables::{self, Variables};
+use crate::php::{self, Data, Outcome, World};
+
+/// Where Debian's package keeps the settings of its sites.
+const DEBIAN: &str = "/etc/wordpress";
+
+/// Fills the sheet with what a WordPress says of itself.
+pub(super) fn look(
+    site: &Site,
+    core: &Path,
+    layout: WordPressLayout,
+    options: &LookOptions,
+    sheet: &mut Sheet,
+) -> Cms {
+    let version = version(core);
+    let cms = Cms::WordPress { version, layout };
+    sheet.found("site", cms.to_string(), Some(Spot::file(&core.join("wp-includes/version.php"))), None);
+    let variables = variables::read(&site.root, options, layout == WordPressLayout::Bedrock, sheet);
+    let Some(config) = config_file(site, core, layout) else {
+        let why = "there is no wp-config.php in WordPress's folder nor in the one above: it is not installed";
+        sheet.lacks(Element::Database, "database", why, Some(Spot::file(&core.join("wp-config.php"))));
+        let uploads = core.join("wp-content/uploads");
+        sheet.files_folder(&uploads, None, None, exclude::wordpress_uploads());
+        find_code(site, &core.join("wp-content"), sheet);
+        return cms;
+    };
+    match php::run(&config, &world(site, core, &config, &variables)) {
+        Err(error) => {
+            sheet.lacks(Element::Database, "database", error.to_string(), Some(Spot::file(&config)));
+            find_code(site, &core.join("wp-content"), sheet);
+        }
+        Ok(outcome) => {
+            let parts = Settings { core, config: &config, outcome: &outcome };
+            sheet.note_outcome(&outcome);
+            parts.host_name(sheet);
+            parts.debian(sheet);
+            let content = parts.content_dir(sheet);
+            parts.database(&content, sheet);
+            parts.files(&content, sheet);
+            find_code(site, &content, sheet);
+            if !config.starts_with(&site.root) {
+                sheet.note(format!(
+                    "{} lies outside the site's folder, and is in no archive",
+                    config.display()
+                ));
+            }
+        }
+    }
+    cms
+}
+
+/// `$wp_version` of `wp-includes/version.php`.
+fn version(core: &Path) -> Option<String> {
+    let outcome = php::run(&core.join("wp-includes/version.php"), &World::default()).ok()?;
+    outcome.variable("wp_version")?.as_text().map(str::to_owned)
+}
+
+/// The file that `wp-load.php` would read; Bedrock's own settings where there is none.
+fn config_file(site: &Site, core: &Path, layout: WordPressLayout) -> Option<PathBuf> {
+    let above = core.parent()?;
+    let inside = core.join("wp-config.php");
+    if inside.is_file() {
+        return Some(inside);
+    }
+    let beside = above.join("wp-config.php");
+    if beside.is_file() && !above.join("wp-settings.php").exists() {
+        return Some(beside);
+    }
+    let bedrock = site.root.join("config/application.php");
+    (layout == WordPressLayout::Bedrock && bedrock.is_file()).then_some(bedrock)
+}
+
+fn world(site: &Site, core: &Path, config: &Path, variables: &Variables) -> World {
+    let mut roots = vec![site.root.clone(), site.docroot.clone()];
+    roots.extend(site.root.parent().map(Path::to_owned));
+    roots.extend(config.parent().map(Path::to_owned));
+    roots.extend([DEBIAN, "/run/secrets"].map(PathBuf::from));
+    let roots = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
+    World {
+        roots,
+        environment: variables.values.clone(),
+        environment_is_whole: variables.are_whole,
+        docroot: site.docroot.clone(),
+        constants: vec![("ABSPATH", format!("{}/", core.display()))],
+        variables: Vec::new(),
+    }
+}
+
+/// What the settings came to.
+struct Settings<'a> {
+    core: &'a Path,
+    config: &'a Path,
+    outcome: &'a Outcome,
+}
+
+impl Settings<'_> {
+    fn constant(&self, name: &str) -> Said {
+        said(self.outcome, self.outcome.constant(name))
+    }
+
+    /// A path constant, with its place and its doubt.
+    fn path(&self, name: &str) -> Option<(PathBuf, Option<Spot>, Option<String>)> {
+        let told = self.constant(name).likely()?;
+        let path = PathBuf::from(told.text.trim_end_matches('/'));
+        Some((path, told.spot, told.doubt))
+    }
+
+    fn host_name(&self, sheet: &mut Sheet) {
+        for name in ["WP_HOME", "WP_SITEURL", "DOMAIN_CURRENT_SITE"] {
+            let Said::Text(told) = self.constant(name) else { continue };
+            let host = told.text.split("://").last().and_then(|rest| rest.split(['/', ':']).next());
+            sheet.host_name = host.map(str::to_owned).filter(|host| !host.is_empty());
+            sheet.found("site address", told.text, told.spot, None);
+            break;
+        }
+        let network = self.outcome.constant("MULTISITE").or(self.outcome.constant("SUBDOMAIN_INSTALL"));
+        if network.is_some_and(|value| matches!(value.data, Data::Bool(true) | Data::Int(1))) {
+            sheet.note("this is a network of several sites; they share one database and one uploads folder");
+        }
+    }
+
+    /// Debian's package chooses one of several settings files by the host that is asked for.
+    fn debian(&self, sheet: &mut Sheet) {
+        let text = small_text(self.config).unwrap_or_default();
+        if !text.contains("/etc/wordpress/config-") {
+            return;
+        }
+        let folder = self.etc();
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default();
+        files.retain(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("config-") && name.ends_with(".php")
+        });
+        files.sort();
+        let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        let which = if names.is_empty() { "none is there".to_owned() } else { names.join(", ") };
+        sheet.note(format!(
+            "settings are in /etc/wordpress/config-HOST.php ({which}); say which site is meant by giving its host \
+             name as the variable HTTP_HOST"
+        ));
+    }
+
+    fn etc(&self) -> PathBuf {
+        PathBuf::from(DEBIAN)
+    }
+
+    fn content_dir(&self, sheet: &mut Sheet) -> PathBuf {
+        match self.path("WP_CONTENT_DIR") {
+            Some((path, spot, doubt)) => {
+                sheet.found("content folder", path.display().to_string(), spot, doubt);
+                path
+            }
+            None => self.core.join("wp-content"),
+        }
+    }
+
+    fn database(&self, content: &Path, sheet: &mut Sheet) {
+        if let Some(drop_in) = small_text(&content.join("db.php")) {
+            let lower = drop_in.to_ascii_lowercase();
+            let spot = Spot::file(&content.join("db.php"));
+            if lower.contains("sqlite") {
+                let why = "the drop-in db.php keeps this site's database in SQLite, which is not backed up as a database";
+                sheet.note(format!(
+                    "{spot}: SQLite drop-in; its database is a file, usually below the content folder"
+                ));
+                return sheet.lacks(Element::Database, "database", why, Some(spot));
+            }
+            if lower.contains("hyperdb") || lower.contains("ludicrousdb") {
+                sheet.note(format!(
+                    "{spot}: HyperDB or LudicrousDB may split tables over several servers; only the one in \
+                     wp-config.php is backed up"
+                ));
+            }
+        }
+        if let Said::Text(told) = self.constant("DB_NAME")
+            && told.text == "database_name_here"
+        {
+            let why = "wp-config.php still has the names of its sample: WordPress is not installed";
+            return sheet.lacks(Element::Database, "database", why, told.spot);
+        }
+        let host = self.constant("DB_HOST").likely();
+        let address = host.as_ref().and_then(|told| parse_db_host(&told.text));
+        if let Some(host) = &address
+            && host.port.is_some()
+            && matches!(host.host.as_str(), "" | "localhost")
+            && host.socket.is_none()
+        {
+            sheet.note(
+                "the port beside localhost has no effect: PHP takes the server's usual unix socket there",
+            );
+        }
+        let prefix = said(self.outcome, self.outcome.variable("table_prefix")).likely();
+        sheet.database(DatabaseParts {
+            names: ["DB_NAME", "DB_USER", "DB_PASSWORD"],
+            schema: self.constant("DB_NAME"),
+            user: self.constant("DB_USER"),
+            password: self.constant("DB_PASSWORD"),
+            host,
+            address,
+            tls: self.tls(),
+            tls_ca: None,
+            prefix,
+            file: Spot::file(self.config),
+        });
+        if let Some(told) = self.constant("DB_CHARSET").likely() {
+            sheet.found("database charset", told.text, told.spot, told.doubt);
+        }
+    }
+
+    /// `MYSQL_CLIENT_FLAGS`
+    fn tls(&self) -> TlsMode {
+        let flags = self.outcome.constant("MYSQL_CLIENT_FLAGS").and_then(|value| value.assumed());
+        match flags.map(|value| value.data) {
+            Some(Data::Int(flags)) if flags & (1 << 30) != 0 => TlsMode::Verify,
+            Some(Data::Int(flags)) if flags & (2048 | 64) != 0 => TlsMode::Unverified,
+            _ => TlsMode::Off,
+        }
+    }
+
+    fn files(&self, content: &Path, sheet: &mut Sheet) {
+        let unclear = |name: &str| match self.constant(name) {
+            Said::Unclear { why, spot, likely: None } => Some((format!("{name} can't be told: {why}"), spot)),
+            _ => None,
+        };
+        if let Some((why, spot)) = unclear("UPLOADS").or_else(|| unclear("WP_CONTENT_DIR")) {
+            return sheet.lacks(Element::Files, "files folder", why, spot);
+        }
+        let (uploads, place, doubt) = match self.path("UPLOADS") {
+            // It is told from WordPress's own folder.
+            Some((path, spot, doubt)) => {
+                let inner = path.strip_prefix("/").unwrap_or(&path).to_owned();
+                (self.core.join(inner), spot, doubt)
+            }
+            None => {
+                let moved = self.outcome.constant("WP_CONTENT_DIR");
+                let place = moved.and_then(|value| spot(self.outcome, value.at));
+                (content.join("uploads"), place, None)
+            }
+        };
+        let old = content.join("blogs.dir");
+        if old.is_dir() {
+            sheet.note(format!(
+                "{} holds uploads of an old network and is not in files; give it with --files if it is in use",
+                old.display()
+            ));
+        }
+        sheet.files_folder(&uploads, place, doubt, exclude::wordpress_uploads());
+    }
+}
+
+fn find_code(site: &Site, content: &Path, sheet: &mut Sheet) {
+    let mut leave_out: Vec<String> = Vec::new();
+    let uploads = sheet.settings.files.as_ref().map(|files| files.path.clone());
+    leave_out.extend(uploads.and_then(|path| code::leave_out_folder(&site.root, &path)));
+    match content.strip_prefix(&site.root).ok().and_then(Path::to_str) {
+        Some(inner) => {
+            leave_out.extend(exclude::wordpress_content(inner));
+        }
+        None => sheet.note(format!(
+            "plugins and themes in {} lie outside the site's folder, and are not in code",
+            content.display()
+        )),
+    }
+    code::find(site, leave_out, sheet);
+}
