@@ -153,7 +153,7 @@ impl<'w> Machine<'w> {
         let after_yes = std::mem::replace(&mut self.state, before);
         let no = no(self);
         let after_no = std::mem::take(&mut self.state);
-        Forked::Both { yes, after_yes, no, after_no, why, assumed }
+        Forked::Both(Box::new(Ways { yes, after_yes, no, after_no, why, assumed }))
     }
 
     /// [`fork`](Self::fork) for expressions: the values and all that was set are merged.
@@ -166,7 +166,8 @@ impl<'w> Machine<'w> {
     ) -> Value {
         match self.fork(truth, yes, no) {
             Forked::One(value) => value,
-            Forked::Both { yes, after_yes, no, after_no, why, assumed } => {
+            Forked::Both(ways) => {
+                let Ways { yes, after_yes, no, after_no, why, assumed } = *ways;
                 self.state = State::merge(&why, assumed, after_yes, after_no);
                 // What is likely stays unsure even where both ways gave the same kind of doubt.
                 coerce::merge(&why, assumed, &yes, &no).placed(at)
@@ -221,5 +222,15 @@ pub(super) enum Forked<T> {
     /// The condition was known.
     One(T),
     /// It was not.
-    Both { yes: T, after_yes: State, no: T, after_no: State, why: Why, assumed: Option<bool> },
+    Both(Box<Ways<T>>),
+}
+
+/// Both ways of a condition.
+pub(super) struct Ways<T> {
+    pub yes: T,
+    pub after_yes: State,
+    pub no: T,
+    pub after_no: State,
+    pub why: Why,
+    pub assumed: Option<bool>,
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tree_sitter::Node;
 
 use super::coerce::{self, Truth};
-use super::machine::{Flow, Forked, Function, Machine, Pending};
+use super::machine::{Flow, Forked, Function, Machine, Pending, Ways};
 use super::source::Source;
 use super::state::State;
 use super::value::{Data, Value, Why};
@@ -186,21 +186,19 @@ impl Machine<'_> {
             middle = machine.pending.len();
             no(machine)
         });
-        let (yes, after_yes, no, after_no, why, assumed) = match forked {
+        let ways = match forked {
             Forked::One(flow) => return flow,
-            Forked::Both { yes, after_yes, no, after_no, why, assumed } => {
-                (yes, after_yes, no, after_no, why, assumed)
-            }
+            Forked::Both(ways) => *ways,
         };
         for (index, pending) in self.pending.iter_mut().enumerate().skip(start) {
-            let likely = if index < middle { assumed } else { assumed.map(|yes| !yes) };
+            let likely = if index < middle { ways.assumed } else { ways.assumed.map(|yes| !yes) };
             pending.assumed = both(likely, pending.assumed);
         }
-        self.join(why, assumed, (yes, after_yes), (no, after_no))
+        self.join(ways)
     }
 
-    fn join(&mut self, why: Why, assumed: Option<bool>, yes: (Flow, State), no: (Flow, State)) -> Flow {
-        let ((yes, after_yes), (no, after_no)) = (yes, no);
+    fn join(&mut self, ways: Ways<Flow>) -> Flow {
+        let Ways { yes, after_yes, no, after_no, why, assumed } = ways;
         let same = match (&yes, &no) {
             (Flow::Next, Flow::Next) => true,
             (Flow::Break(a), Flow::Break(b)) | (Flow::Continue(a), Flow::Continue(b)) => a == b,
