@@ -24,7 +24,9 @@ pub enum VaultError {
         source: OpenError,
     },
     /// The recovery key is not one of those that the vault's keys are sealed to.
-    #[error("the recovery key does not open the vault {vault}: it has no keys for it; use the key it was made with")]
+    #[error(
+        "the recovery key does not open the vault {vault}: it has no keys for it; use the key it was made with"
+    )]
     OtherRecoveryKey {
         /// The vault.
         vault: Uuid,

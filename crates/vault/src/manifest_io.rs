@@ -14,7 +14,7 @@ use crate::session::{Fragments, Session};
 use crate::stream::SectionLabel;
 
 /// So many references fit a record; more are kept as fragments themselves.
-const ROOT_MAX: usize = 256;
+const ROOT_MAX: usize = 64;
 
 /// Writes a manifest, item by item, and sums up the stream that it describes.
 pub struct ManifestWriter<'s> {

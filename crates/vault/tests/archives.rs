@@ -1,4 +1,5 @@
 //! Archives are ordinary: every common tool reads them, and any part of one can be had by itself.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -265,7 +266,8 @@ fn an_archive_beyond_four_gibibytes_is_read_by_all() {
     let bytes = download(&vault, &archive).unwrap();
     assert_eq!(bytes.len() as u64, archive.len());
     fs::write(folder.path().join("a.gz"), bytes).unwrap();
-    let count = "import gzip; f = gzip.open('a.gz'); n = 0\nwhile b := f.read(1 << 24): n += len(b)\nprint(n)";
+    let count =
+        "import gzip; f = gzip.open('a.gz'); n = 0\nwhile b := f.read(1 << 24): n += len(b)\nprint(n)";
     let counted = run(folder.path(), "python3", &["-c", count]);
     assert_eq!(String::from_utf8(counted).unwrap().trim(), (MIB << 20).to_string());
 }

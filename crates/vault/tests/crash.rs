@@ -2,6 +2,7 @@
 //!
 //! The victim is this test's own program, started again. It is killed with SIGKILL: by itself right before or
 //! right after each of its calls to the store, and by its parent at points of its progress.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Damage, in every kind of object and of every kind: an error names the object, and what does not need it is read
 //! as before.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -25,7 +26,12 @@ struct Scene {
     first: BTreeSet<PathBuf>,
 }
 
-fn backup(vault: &Vault, id: Uuid, tree: &Tree, last: Option<&ArchiveRecord>) -> (ArchiveRecord, Vec<Vec<u8>>) {
+fn backup(
+    vault: &Vault,
+    id: Uuid,
+    tree: &Tree,
+    last: Option<&ArchiveRecord>,
+) -> (ArchiveRecord, Vec<Vec<u8>>) {
     let (files, ..) = backup_tree(vault, tree, last).unwrap();
     let (database, _) = backup_text(vault, &[("t".into(), text(id.as_u128() as u64, 90_000))]).unwrap();
     vault.write_record(id, &record(&[&files, &database])).unwrap();
@@ -69,11 +75,14 @@ fn read(folder: &Path, id: Uuid) -> Result<Vec<Vec<u8>>, VaultError> {
 /// Every way in which an object is damaged here; `None` is an object that is gone.
 fn damaged(whole: &[u8]) -> Vec<(String, Option<Vec<u8>>)> {
     let len = whole.len();
-    let mut out = vec![("gone".to_owned(), None), ("one byte longer".to_owned(), Some([whole, b"x"].concat()))];
+    let mut out =
+        vec![("gone".to_owned(), None), ("one byte longer".to_owned(), Some([whole, b"x"].concat()))];
     for to in [0, 1, 27, len / 2, len - 16, len - 1] {
         out.push((format!("cut to {to}"), Some(whole[..to].to_vec())));
     }
-    for at in [0, 8, 9, 10, 11, 12, 28, 60, 107, 108, 120, len / 3, len / 2, len - 40, len - 16, len - 12, len - 1] {
+    for at in
+        [0, 8, 9, 10, 11, 12, 28, 60, 107, 108, 120, len / 3, len / 2, len - 40, len - 16, len - 12, len - 1]
+    {
         if at < len {
             let mut bytes = whole.to_vec();
             bytes[at] ^= 0x40;
@@ -144,7 +153,8 @@ fn an_object_under_another_name_is_refused() {
     assert!(matches!(error, VaultError::Object { .. }), "{error:?}");
     assert!(read(folder, OLD).unwrap() == scene.old);
 
-    let packs: Vec<_> = objects(folder).into_iter().filter(|p| p.to_str().unwrap().contains("/packs/")).collect();
+    let packs: Vec<_> =
+        objects(folder).into_iter().filter(|p| p.to_str().unwrap().contains("/packs/")).collect();
     let [one, other, ..] = &packs[..] else { panic!("at least two packs") };
     let (a, b) = (fs::read(one).unwrap(), fs::read(other).unwrap());
     fs::write(one, b).unwrap();

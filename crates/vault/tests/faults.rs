@@ -1,4 +1,5 @@
 //! Stores that fail, lie, forget and panic: a backup then fails by name or is whole, and older ones stay.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -7,7 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::faulty::{Call, Fault, Faulty};
-use common::{SITE, Tree, backup_text, backup_tree, chain, download, gunzip, noise, recovery, text, vault_on};
+use common::{
+    SITE, Tree, backup_text, backup_tree, chain, download, gunzip, noise, recovery, text, vault_on,
+};
 use undercroft_model::{Element, Observer, Remark, Silent};
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::session::Session;
@@ -88,7 +91,8 @@ fn a_store_that_is_full_or_forbidden_says_so_whichever_pack_it_meets() {
         for at in 0..2 {
             let puts = std::sync::atomic::AtomicU64::new(0);
             scene.store.misbehave(move |_, call| {
-                let number = if is_put(call) { puts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) } else { 0 };
+                let number =
+                    if is_put(call) { puts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) } else { 0 };
                 (is_put(call) && number >= at).then_some(fault)
             });
             let error = backup_tree(&scene.vault, &scene.tree, Some(&scene.first)).unwrap_err();
@@ -213,9 +217,9 @@ fn a_store_that_cuts_what_it_reads_never_passes_for_whole() {
     scene.store.misbehave(|_, _| None);
     download(&scene.vault, &scene.first).unwrap();
     for at in 0..scene.store.calls() {
-        scene.store.misbehave(move |n, call| {
-            (n == at && !matches!(call, Call::List(_))).then_some(Fault::Cut)
-        });
+        scene
+            .store
+            .misbehave(move |n, call| (n == at && !matches!(call, Call::List(_))).then_some(Fault::Cut));
         match download(&scene.vault, &scene.first) {
             Ok(bytes) => assert!(bytes == scene.bytes),
             Err(error) => assert!(chain(&error).contains("vaults/"), "names the object: {}", chain(&error)),

@@ -1,4 +1,5 @@
 //! Whatever a tree or a text is and however it changes, every archive of every backup stays what it was.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -68,7 +69,8 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 fn time() -> impl Strategy<Value = FileTime> {
     let seconds = prop_oneof![0i64..2_000_000_000, -5_000_000_000i64..0, Just(8_589_934_592i64)];
-    (seconds, prop_oneof![Just(0u32), 0u32..1_000_000_000]).prop_map(|(seconds, nanos)| FileTime { seconds, nanos })
+    (seconds, prop_oneof![Just(0u32), 0u32..1_000_000_000])
+        .prop_map(|(seconds, nanos)| FileTime { seconds, nanos })
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -102,7 +104,9 @@ fn apply(tree: &mut Tree, edit: Edit) -> Option<()> {
     let files = paths(tree, |kind| *kind == EntryKind::File);
     match edit {
         Edit::Put { folder, name, kind } => put(tree, folder, &name, kind)?,
-        Edit::Remove(which) => pick(&any, which).filter(|path| !path.is_empty()).map(|path| tree.remove(&path))?,
+        Edit::Remove(which) => {
+            pick(&any, which).filter(|path| !path.is_empty()).map(|path| tree.remove(&path))?
+        }
         Edit::Rewrite { which, size, seed } => {
             tree.change(&pick(&files, which)?, |node| node.content = content(seed, size).into());
         }

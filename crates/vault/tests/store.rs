@@ -1,4 +1,5 @@
 //! What every store must do, whatever it is made of.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
@@ -97,8 +98,7 @@ fn listings_are_whole_and_in_order(kind: &impl Kind) {
         store.put(name, &noise(3, len)).unwrap();
     }
     let listed = |len, name: &str| Listed { name: name.to_owned(), len };
-    let expected =
-        [listed(0, "v/a/1"), listed(1, "v/a/10"), listed(2, "v/a/2/x"), listed(4, "v/a/2/y")];
+    let expected = [listed(0, "v/a/1"), listed(1, "v/a/10"), listed(2, "v/a/2/x"), listed(4, "v/a/2/y")];
     assert_eq!(store.list("v/a/").unwrap(), expected);
     assert_eq!(store.list("v/").unwrap().len(), 5);
     assert_eq!(store.list("").unwrap().len(), 6, "and nothing of the store's own");

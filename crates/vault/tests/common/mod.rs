@@ -129,8 +129,7 @@ impl Tree {
         let below = [path, b"/"].concat();
         let gone = |p: &[u8]| p == path || p.starts_with(&below);
         self.nodes.retain(|p, _| !gone(p));
-        self.nodes
-            .retain(|_, node| !matches!(&node.kind, EntryKind::HardLink { target } if gone(target)));
+        self.nodes.retain(|_, node| !matches!(&node.kind, EntryKind::HardLink { target } if gone(target)));
     }
 
     /// A source that gives the tree out as it is now.
