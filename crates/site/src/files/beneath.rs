@@ -30,6 +30,8 @@ const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 #[derive(Debug)]
 pub struct Root {
     fd: OwnedFd,
+    /// It had no name to begin with: some file systems don't count names.
+    nameless: bool,
     /// The kernel resolves whole paths without leaving the folder (Linux 5.6, unless a container forbids it).
     resolves: bool,
     /// The file systems below.
@@ -42,7 +44,8 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = openat(CWD, folder, flags, Mode::empty())?;
         let resolves = openat2(&fd, c".", LOOK, Mode::empty(), RESOLVE).is_ok();
-        Ok(Root { fd, resolves, mounts: Mounts::default() })
+        let nameless = Facts::of_open(&fd)?.names == 0;
+        Ok(Root { fd, nameless, resolves, mounts: Mounts::default() })
     }
 
     /// Opens a folder so that it can be listed.
@@ -69,6 +72,14 @@ impl Root {
     /// Opens anything so that it can be looked at, even a symlink.
     pub fn look(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
         self.descend(path, LOOK)
+    }
+
+    /// Why the folder is no longer there, if it isn't: deleted, or its file system torn away.
+    pub fn gone(&self) -> Option<Errno> {
+        match Facts::of_open(self) {
+            Ok(facts) => (facts.names == 0 && !self.nameless).then_some(Errno::NOENT),
+            Err(error) => Some(error),
+        }
     }
 
     fn descend(&self, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {

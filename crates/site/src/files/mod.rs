@@ -10,6 +10,7 @@ mod content;
 mod count;
 mod facts;
 mod firsts;
+mod handover;
 mod leave;
 mod links;
 mod listing;
@@ -36,10 +37,11 @@ use beneath::Root;
 use count::{Counter, Tally};
 use facts::{Facts, Identity};
 use firsts::Firsts;
+use handover::Item;
 use leave::Excludes;
 use open::Opener;
 use owners::Owners;
-use walk::{Item, Plan, Walk};
+use walk::{Plan, Walk};
 use words::why;
 
 /// Which folder to capture, and what of it.
@@ -75,9 +77,14 @@ pub enum FilesError {
         /// Why.
         source: io::Error,
     },
-    /// It could be opened, but not listed, or went away.
-    #[error("the top folder can't be listed: {}", why_of(.0))]
-    Unreadable(#[source] io::Error),
+    /// It could be opened, but not listed, or went away meanwhile.
+    #[error("the folder {} could not be read to its end: {}", folder.display(), advice(source))]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A pattern can't be understood.
     #[error("the pattern \"{pattern}\" can't be understood: {why}; write it as in a .gitignore file")]
     Pattern {
@@ -98,8 +105,8 @@ pub enum FilesError {
     #[error("no thread could be started to read the folder: {0}; try again when the machine is less busy")]
     Thread(#[source] io::Error),
     /// The walk's thread died.
-    #[error("the walk of the folder broke off")]
-    BrokeOff,
+    #[error("the walk of the folder {} broke off; this is a mistake in the program", .0.display())]
+    BrokeOff(PathBuf),
 }
 
 fn advice(error: &io::Error) -> String {
@@ -118,7 +125,7 @@ fn why_of(error: &io::Error) -> String {
 }
 
 /// So many batches of the walk may wait to be taken.
-const AHEAD: usize = 16;
+const AHEAD: usize = 8;
 /// So often it is asked whether the job was cancelled while nothing comes.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -126,6 +133,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub struct Tree<'o> {
     observer: &'o dyn Observer,
     element: Element,
+    folder: PathBuf,
     root: Arc<Root>,
     owners: Owners,
     firsts: Firsts,
@@ -160,6 +168,7 @@ impl<'o> Tree<'o> {
         Ok(Tree {
             observer,
             element: options.element,
+            folder: options.folder.to_owned(),
             root,
             owners: Owners::read(Path::new("/etc")),
             firsts: Firsts::default(),
@@ -198,7 +207,9 @@ impl<'o> Tree<'o> {
                     return Err(io::Error::other(Cancelled));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other(FilesError::BrokeOff)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other(FilesError::BrokeOff(self.folder.clone())));
+                }
             }
         }
     }
@@ -221,7 +232,10 @@ impl TreeSource for Tree<'_> {
                     return Ok(Some(entry));
                 }
                 Some(Item::Remark(remark)) => self.observer.remark(self.element, remark),
-                Some(Item::Failed(error)) => return Err(io::Error::other(error)),
+                Some(Item::Failed(source)) => {
+                    let folder = self.folder.clone();
+                    return Err(io::Error::other(FilesError::Unreadable { folder, source }));
+                }
                 Some(Item::End) => self.ended = true,
                 None => self.receive()?,
             }

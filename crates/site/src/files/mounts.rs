@@ -22,19 +22,22 @@ pub struct Mount {
 
 impl Mount {
     const LOCAL: Mount = Mount { stable_inodes: true, own_clock: true };
+    const REMOTE: Mount = Mount { stable_inodes: true, own_clock: false };
+    const SHARED: Mount = Mount { stable_inodes: false, own_clock: false };
 
+    /// By the kernel's magic number; one that is not known counts as local.
     fn of_type(magic: u32) -> Self {
         match magic {
             // FAT, exFAT.
             0x4d44 | 0x2011_bab0 => Mount { stable_inodes: false, own_clock: true },
-            // FUSE, SMB in its three drivers, VirtualBox's shared folders.
-            0x6573_5546 | 0xff53_4d42 | 0xfe53_4d42 | 0x517b | 0x786f_4256 => {
-                Mount { stable_inodes: false, own_clock: false }
-            }
-            // NFS, Ceph, 9P, Lustre, AFS, GFS2, OCFS2.
-            0x6969 | 0x00c3_6400 | 0x0102_1997 | 0x0bd0_0bd0 | 0x5346_414f | 0x0116_1970 | 0x7461_636f => {
-                Mount { stable_inodes: true, own_clock: false }
-            }
+            // FUSE, SMB in its three drivers.
+            0x6573_5546 | 0xff53_4d42 | 0xfe53_4d42 | 0x517b => Mount::SHARED,
+            // Folders that VirtualBox, VMware and Parallels share with a machine.
+            0x786f_4256 | 0xbacb_acbc | 0x7c7c_6673 => Mount::SHARED,
+            // NFS, Ceph, 9P, Lustre, BeeGFS.
+            0x6969 | 0x00c3_6400 | 0x0102_1997 | 0x0bd0_0bd0 | 0x1983_0326 => Mount::REMOTE,
+            // AFS in its two drivers, GPFS, GFS2, OCFS2.
+            0x5346_414f | 0x6b41_4653 | 0x4750_4653 | 0x0116_1970 | 0x7461_636f => Mount::REMOTE,
             _ => Mount::LOCAL,
         }
     }
@@ -95,8 +98,6 @@ impl Mounts {
 mod tests {
     use super::*;
 
-    const REMOTE: Mount = Mount { stable_inodes: true, own_clock: false };
-
     fn at(seconds: i64, nanos: u32) -> FileTime {
         FileTime { seconds, nanos }
     }
@@ -105,7 +106,7 @@ mod tests {
     fn a_time_of_whole_seconds_is_fresh_for_longer() {
         assert!(Mount::LOCAL.grain(at(7, 0)) > 2_000_000_000);
         assert!(Mount::LOCAL.grain(at(7, 1)) < 1_000_000_000);
-        assert_eq!(REMOTE.grain(at(7, 1)), REMOTE.grain(at(7, 0)));
+        assert_eq!(Mount::REMOTE.grain(at(7, 1)), Mount::REMOTE.grain(at(7, 0)));
     }
 
     #[test]

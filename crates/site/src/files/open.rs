@@ -71,8 +71,8 @@ impl<'a> Opener<'a> {
 
     fn file(&self, met: &Entry) -> Result<Opened<'a>, OpenError> {
         let begun = mounts::now();
-        let fd = self.root.content(&met.path).map_err(|error| failed(met, error))?;
-        let facts = Facts::of_open(&fd).map_err(|error| failed(met, error))?;
+        let fd = self.root.content(&met.path).map_err(|error| self.failed(met, error))?;
+        let facts = Facts::of_open(&fd).map_err(|error| self.failed(met, error))?;
         if facts.kind != FileType::RegularFile {
             return Err(replaced(met));
         }
@@ -89,9 +89,9 @@ impl<'a> Opener<'a> {
             Ok(folder) => folder,
             // What is in it can't be listed, which the walk has told. The folder itself can still be kept.
             Err(Errno::ACCESS) => return self.special(met),
-            Err(error) => return Err(failed(met, error)),
+            Err(error) => return Err(self.failed(met, error)),
         };
-        let facts = Facts::of_open(&folder).map_err(|error| failed(met, error))?;
+        let facts = Facts::of_open(&folder).map_err(|error| self.failed(met, error))?;
         let mount = self.root.mounts.of(facts.device);
         let entry = facts.entry(met.path.clone(), Vec::new(), mount).ok_or_else(|| replaced(met))?;
         Ok(Opened { entry, xattrs: self.xattrs(met, &folder), content: None })
@@ -108,11 +108,11 @@ impl<'a> Opener<'a> {
 
     /// What an entry is now.
     fn look(&self, met: &Entry) -> Result<(Facts, Entry), OpenError> {
-        let fd = self.root.look(&met.path).map_err(|error| failed(met, error))?;
-        let facts = Facts::of_open(&fd).map_err(|error| failed(met, error))?;
+        let fd = self.root.look(&met.path).map_err(|error| self.failed(met, error))?;
+        let facts = Facts::of_open(&fd).map_err(|error| self.failed(met, error))?;
         let target = match facts.kind {
             FileType::Symlink => {
-                readlinkat(&fd, c"", Vec::new()).map_err(|error| failed(met, error))?.into_bytes()
+                readlinkat(&fd, c"", Vec::new()).map_err(|error| self.failed(met, error))?.into_bytes()
             }
             _ => Vec::new(),
         };
@@ -128,6 +128,18 @@ impl<'a> Opener<'a> {
             Vec::new()
         })
     }
+
+    fn failed(&self, met: &Entry, error: Errno) -> OpenError {
+        match error {
+            // The program's own limits: the next entry would fare no better.
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM => OpenError::Fatal(error.into()),
+            // The whole tree is gone, not one entry.
+            _ if self.root.gone().is_some() => OpenError::Fatal(error.into()),
+            Errno::NOENT => lost(met, "vanished before it could be read"),
+            Errno::LOOP | Errno::NOTDIR | Errno::NXIO => replaced(met),
+            error => lost(met, format!("could not be read: {}", why(error))),
+        }
+    }
 }
 
 fn lost(met: &Entry, text: impl Into<String>) -> OpenError {
@@ -136,14 +148,4 @@ fn lost(met: &Entry, text: impl Into<String>) -> OpenError {
 
 fn replaced(met: &Entry) -> OpenError {
     lost(met, "was replaced by something else before it could be read")
-}
-
-fn failed(met: &Entry, error: Errno) -> OpenError {
-    match error {
-        // The program's own limits: the next entry would fare no better.
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => OpenError::Fatal(error.into()),
-        Errno::NOENT => lost(met, "vanished before it could be read"),
-        Errno::LOOP | Errno::NOTDIR | Errno::NXIO => replaced(met),
-        error => lost(met, format!("could not be read: {}", why(error))),
-    }
 }

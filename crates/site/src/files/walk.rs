@@ -11,38 +11,20 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, readlinkat};
 use rustix::io::Errno;
 use undercroft_model::Remark;
-use undercroft_vault::stream::{Entry, EntryKind};
+use undercroft_vault::stream::EntryKind;
 
-use super::FilesError;
 use super::beneath::{self, Root};
 use super::count::{Count, Counter, Tally};
 use super::facts::{Facts, Identity};
+use super::handover::{Abandoned, Item, Out};
 use super::leave::{Excludes, Mark};
 use super::links::Links;
 use super::listing::Listing;
 use super::mounts::Mount;
 use super::words::{subject, why};
 
-/// What the walk hands over.
-#[derive(Debug)]
-pub enum Item {
-    /// An entry.
-    Entry(Entry),
-    /// Something to be told, in its place among the entries.
-    Remark(Remark),
-    /// The walk can't go on.
-    Failed(FilesError),
-    /// The walk is done.
-    End,
-}
-
-/// So many items are handed over together.
-const BATCH: usize = 256;
 /// So many folders on the way down stay open at most: trees are deeper than a process may open files.
 const OPEN: usize = 64;
-
-/// Nobody waits for the walk any more.
-struct Abandoned;
 
 /// A folder on the way down.
 struct Frame {
@@ -63,8 +45,7 @@ pub struct Walk {
     skip: HashMap<Identity, String>,
     tally: Arc<Tally>,
     counter: Counter,
-    send: Sender<Vec<Item>>,
-    batch: Vec<Item>,
+    out: Out,
     links: Links,
     frames: Vec<Frame>,
     /// The path of the entry at hand.
@@ -94,8 +75,7 @@ impl Walk {
             skip,
             tally,
             counter,
-            send,
-            batch: Vec::with_capacity(BATCH),
+            out: Out::new(send),
             links: Links::default(),
             frames: Vec::new(),
             path: Vec::new(),
@@ -108,8 +88,8 @@ impl Walk {
 
     fn all(&mut self) -> Result<(), Abandoned> {
         if let Err(failed) = self.top()? {
-            self.give(Item::Failed(failed))?;
-            return self.flush();
+            self.out.give(Item::Failed(failed.into()))?;
+            return self.out.flush();
         }
         while let Some(frame) = self.frames.last_mut() {
             self.path.truncate(frame.len);
@@ -123,27 +103,31 @@ impl Walk {
             self.path.extend(name);
             self.meet(folder)?;
         }
-        self.give(Item::End)?;
-        self.flush()
+        self.out.give(match self.root.gone() {
+            // What was not met may have been there.
+            Some(error) => Item::Failed(error.into()),
+            None => Item::End,
+        })?;
+        self.out.flush()
     }
 
-    fn top(&mut self) -> Result<Result<(), FilesError>, Abandoned> {
+    fn top(&mut self) -> Result<Result<(), Errno>, Abandoned> {
         let opened = self.root.folder(b"").and_then(|folder| Ok((Facts::of_open(&folder)?, folder)));
         let (facts, folder) = match opened {
             Ok(opened) => opened,
-            Err(error) => return Ok(Err(FilesError::Unreadable(error.into()))),
+            Err(error) => return Ok(Err(error)),
         };
         let mount = self.root.mounts.learn(&folder, facts.device);
         if let Some(entry) = facts.entry(Vec::new(), Vec::new(), mount) {
-            self.give(Item::Entry(entry))?;
+            self.out.give(Item::Entry(entry))?;
         }
         let (listing, listed) = Listing::read(&folder, &mut self.buffer);
         if let Err(error) = listed {
-            return Ok(Err(FilesError::Unreadable(error.into())));
+            return Ok(Err(error));
         }
         if let Some(mark) = Mark::of(&folder, &listing) {
             let text = "asks that this folder not be backed up, which is not heeded in the top folder itself";
-            self.give(Item::Remark(Remark::note(mark.file(), text)))?;
+            self.out.give(Item::Remark(Remark::note(mark.file(), text)))?;
         }
         self.push(Frame::new(listing, folder, &facts, mount, 0, None));
         Ok(Ok(()))
@@ -181,7 +165,7 @@ impl Walk {
             entry.kind = EntryKind::HardLink { target };
             entry.size = 0;
         }
-        self.give(Item::Entry(entry))?;
+        self.out.give(Item::Entry(entry))?;
         if folder { self.enter(&facts, mount) } else { Ok(()) }
     }
 
@@ -218,7 +202,9 @@ impl Walk {
             Ok(_) => self.lost("was replaced while its folder was read").map(|()| None),
             Err(Errno::NOENT) => Ok(None),
             // Without the right to enter the folder it would be the same with every name.
-            Err(Errno::ACCESS) => self.leave_rest(&format!("could not be entered: {}", why(Errno::ACCESS))),
+            Err(Errno::ACCESS) if Facts::of_name(open, c".").is_err() => {
+                self.leave_rest(&format!("could not be entered: {}", why(Errno::ACCESS)))
+            }
             Err(error) => self.lost(&format!("could not be looked at: {}", why(error))).map(|()| None),
         }
     }
@@ -288,7 +274,7 @@ impl Walk {
             frame.listing = Listing::default();
             let path = self.path.get(..frame.len).unwrap_or_default();
             let remark = Remark::lost(subject(path), text);
-            self.give(Item::Remark(remark))?;
+            self.out.give(Item::Remark(remark))?;
         }
         Ok(None)
     }
@@ -299,21 +285,11 @@ impl Walk {
     }
 
     fn note(&mut self, text: &str) -> Result<(), Abandoned> {
-        self.give(Item::Remark(Remark::note(subject(&self.path), text)))
+        self.out.give(Item::Remark(Remark::note(subject(&self.path), text)))
     }
 
     fn lost(&mut self, text: &str) -> Result<(), Abandoned> {
-        self.give(Item::Remark(Remark::lost(subject(&self.path), text)))
-    }
-
-    fn give(&mut self, item: Item) -> Result<(), Abandoned> {
-        self.batch.push(item);
-        if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
-    }
-
-    fn flush(&mut self) -> Result<(), Abandoned> {
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        self.send.send(batch).map_err(|_| Abandoned)
+        self.out.give(Item::Remark(Remark::lost(subject(&self.path), text)))
     }
 }
 

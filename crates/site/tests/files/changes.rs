@@ -173,3 +173,21 @@ fn a_later_name_that_is_another_file_by_now_is_read() {
     assert_eq!(read(&mut walked.open("b").unwrap()).0, "other");
     assert_eq!(walked.open("c").unwrap().entry.kind, EntryKind::HardLink { target: b"a".to_vec() });
 }
+
+#[test]
+fn a_tree_that_is_gone_is_no_empty_backup() {
+    let (tree, watch) = (tempfile::tempdir().unwrap(), Watch::default());
+    let root = tree.path().join("uploads");
+    // More than the walk holds ready, so that it is still under way.
+    for folder in 0..100 {
+        let names: Vec<_> = (0..30).map(|n| format!("{folder}/{n}")).collect();
+        plant(&root, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let mut source = Tree::open(everything(&root), &watch).unwrap();
+    let top = source.next_entry().unwrap().unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    let error = std::iter::from_fn(|| source.next_entry().transpose()).find_map(Result::err).unwrap();
+    assert!(error.to_string().contains("uploads could not be read to its end"), "{error}");
+    let file = Entry { path: b"0/0".to_vec(), ..top };
+    assert!(matches!(source.open(&file), Err(OpenError::Fatal(_))));
+}

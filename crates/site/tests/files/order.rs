@@ -30,7 +30,7 @@ fn everything_below(folder: &Path) -> BTreeSet<Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_walk_is_whole_and_in_order(
