@@ -286,3 +286,46 @@ fn skips(options: &TreeOptions<'_>, top: &Facts) -> Result<HashMap<Identity, Str
     }
     Ok(skips)
 }
+
+#[cfg(test)]
+mod tests {
+    use undercroft_model::{Remark, Silent};
+
+    use super::*;
+
+    struct Stopped;
+
+    impl Observer for Stopped {
+        fn doing(&self, _: Element, _: &str) {}
+        fn expect(&self, _: Element, _: u64) {}
+        fn advance(&self, _: Element, _: u64, _: u64) {}
+        fn remark(&self, _: Element, _: Remark) {}
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+
+    /// A tree whose walk stands still, and what keeps it from being over.
+    fn stuck(observer: &dyn Observer) -> (Tree<'_>, Sender<Vec<Item>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let options = TreeOptions { folder: folder.path(), element: Element::Files, exclude: &[], skip: &[] };
+        let mut tree = Tree::open(options, observer).unwrap();
+        let (walk, items) = bounded(0);
+        tree.items = items;
+        (tree, walk)
+    }
+
+    #[test]
+    fn a_cancelled_job_does_not_wait_for_a_walk_that_stands_still() {
+        let (mut tree, _walk) = stuck(&Stopped);
+        let error = tree.next_entry().unwrap_err();
+        assert!(error.get_ref().is_some_and(|error| error.is::<Cancelled>()));
+    }
+
+    #[test]
+    fn a_walk_that_breaks_off_is_no_end() {
+        let (mut tree, walk) = stuck(&Silent);
+        drop(walk);
+        assert!(tree.next_entry().unwrap_err().to_string().contains("broke off"));
+    }
+}

@@ -2,23 +2,10 @@
 
 use std::os::unix::fs::symlink;
 
-use undercroft_model::{Cancelled, Element, Observer, Remark};
 use undercroft_site::files::Tree;
 use undercroft_vault::stream::TreeSource;
 
 use crate::support::*;
-
-struct Stopped;
-
-impl Observer for Stopped {
-    fn doing(&self, _: Element, _: &str) {}
-    fn expect(&self, _: Element, _: u64) {}
-    fn advance(&self, _: Element, _: u64, _: u64) {}
-    fn remark(&self, _: Element, _: Remark) {}
-    fn cancelled(&self) -> bool {
-        true
-    }
-}
 
 #[test]
 fn a_symlink_at_the_top_is_followed() {
@@ -42,17 +29,9 @@ fn a_tree_that_is_dropped_half_way_stops_its_walk() {
         let names: Vec<_> = (0..30).map(|n| format!("{folder}/{n}")).collect();
         plant(tree.path(), &names.iter().map(String::as_str).collect::<Vec<_>>());
     }
-    let mut source = Tree::open(everything(tree.path()), &Stopped).unwrap();
+    let watch = Watch::default();
+    let mut source = Tree::open(everything(tree.path()), &watch).unwrap();
     assert!(source.next_entry().unwrap().is_some());
     let facts = source.finish();
     assert_eq!(facts.entries, 1);
-}
-
-#[test]
-fn a_cancelled_job_does_not_wait_for_the_walk() {
-    let tree = tempfile::tempdir().unwrap();
-    // A walk that stands still while nobody takes what it found, asked by someone who no longer wants it.
-    let mut source = Tree::open(everything(tree.path()), &Stopped).unwrap();
-    let end = std::iter::from_fn(|| source.next_entry().transpose()).find_map(Result::err);
-    assert!(end.is_none_or(|error| error.get_ref().is_some_and(|e| e.is::<Cancelled>())));
 }
