@@ -1,8 +1,8 @@
 //! A tree of files: the uploads, or code that is in no repository.
 //!
-//! A [`Tree`] walks a folder in the order that the vault wants, on a thread that runs ahead ([`walk`]), and opens
-//! what the vault asks for ([`open`]). Nothing outside the folder is ever reached, whatever happens to it
-//! meanwhile ([`beneath`]); what was left out is counted by reason ([`leave`], [`count`]); what could not be read
+//! A [`Tree`] walks a folder in the order that the vault wants, on a thread that runs ahead (`walk`), and opens
+//! what the vault asks for (`open`). Nothing outside the folder is ever reached, whatever happens to it
+//! meanwhile (`beneath`); what was left out is counted by reason (`leave`, `count`); what could not be read
 //! is told by name. File systems that are mounted inside the folder belong to it.
 
 mod beneath;
