@@ -152,3 +152,61 @@ fn window(located: &[Located]) -> usize {
     };
     located.iter().take_while(fits).count().max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::SecretKey;
+    use crate::pack::{PackWriter, seal_fragment};
+    use crate::seal::ObjectKind;
+    use crate::session::Session;
+    use uuid::Uuid;
+
+    /// Stores raw bytes as another release's deflater might have: as stored blocks.
+    fn store_otherwise(vault: &Vault, known: &FragmentRef, raw: &[u8]) -> FragmentRef {
+        let mut bytes = vec![0];
+        bytes.extend((raw.len() as u16).to_le_bytes());
+        bytes.extend((!(raw.len() as u16)).to_le_bytes());
+        bytes.extend(raw);
+        bytes.extend([0, 0, 0, 0xff, 0xff]);
+        let fragment = FragmentRef { deflated_len: bytes.len() as u32, ..*known };
+        let keys = vault.keys.for_writer();
+        let mut pack = PackWriter::new(ObjectKind::DataPack, vault.id, &keys, Vec::new()).unwrap();
+        let (place, key) = pack.reserve(&fragment).unwrap();
+        seal_fragment(&key, &fragment, place.slot, &mut bytes).unwrap();
+        pack.fill(place, &mut bytes);
+        pack.settle();
+        let pack = pack.finish().unwrap();
+        vault.store.put(&vault.pack_name(&pack.id), &pack.bytes).unwrap();
+        fragment
+    }
+
+    /// An archive's bytes are those it was made of, though another release deflated the same content otherwise.
+    #[test]
+    fn the_fragment_that_is_pinned_is_the_one_that_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(crate::store::local(folder.path()).unwrap());
+        let vault = Vault::open_or_create(store, Uuid::nil(), &SecretKey::generate().unwrap()).unwrap();
+        let raw = b"the same text, over and over; ".repeat(100);
+        let session = Session::begin(&vault).unwrap();
+        let ours = session.add(raw.clone()).unwrap().wait().unwrap();
+        session.finish().unwrap();
+        let theirs = store_otherwise(&vault, &ours, &raw);
+        assert_ne!(ours, theirs);
+
+        let mut fetcher = Fetcher::new(&vault, Arc::new(vault.read_index().unwrap()));
+        for fragment in [&ours, &theirs, &ours] {
+            assert_eq!(fetcher.raw(fragment).unwrap(), raw);
+            let len = fragment.deflated_len as usize;
+            fetcher.deflated(&[*fragment], |_, bytes| Ok(assert_eq!(bytes.len(), len))).unwrap();
+        }
+        let unknown = FragmentRef { deflated_len: 77, ..ours };
+        assert!(matches!(fetcher.raw(&unknown), Err(VaultError::MissingFragment { .. })));
+
+        let session = Session::begin(&vault).unwrap();
+        assert!(session.has_all(&[ours, theirs]) && !session.has_all(&[ours, unknown]));
+        let known = session.add(raw).unwrap().wait().unwrap();
+        assert!([ours, theirs].contains(&known), "nothing is stored a third time");
+        assert_eq!(session.finish().unwrap().fragments, 0);
+    }
+}
