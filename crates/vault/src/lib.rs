@@ -30,4 +30,4 @@ pub mod tree;
 mod vault;
 
 pub use error::VaultError;
-pub use vault::{Operation, Vault};
+pub use vault::{Operation, Vault, delete_vault};

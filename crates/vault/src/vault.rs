@@ -292,3 +292,16 @@ fn salt(id: Uuid) -> SecretKey {
     bytes[..16].copy_from_slice(id.as_bytes());
     SecretKey::from_bytes(bytes)
 }
+
+/// Removes everything stored for a site: records first, so that a crash leaves no backup that lacks a piece.
+///
+/// # Errors
+/// [`StoreError`] if the store fails; what is left then can be removed by the same call.
+pub fn delete_vault(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
+    for part in ["records/", "index/", "packs/", "keys/", ""] {
+        for object in store.list(&format!("vaults/{id}/{part}"))? {
+            store.delete(&object.name)?;
+        }
+    }
+    Ok(())
+}

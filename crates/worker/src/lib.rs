@@ -1,1 +1,14 @@
-//! worker
+//! Runs one job: captures an environment into its site's vault.
+//!
+//! A worker gets an order that says everything (settings, names, what the last backup held), works in threads
+//! of its own, and gives back a record that is ready to be written. It knows no catalog and writes no record:
+//! whether the job may still commit is for whoever gave the order to say. Start at [`backup::back_up`].
+
+pub mod backup;
+mod capture;
+mod error;
+mod evidence;
+mod watch;
+
+pub use backup::{BackupOrder, Earlier, Made, Workplace, back_up};
+pub use error::{BackupError, CaptureError, chain};
