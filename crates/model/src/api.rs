@@ -86,6 +86,8 @@ pub struct Overrides {
     pub database: Option<Secret>,
     /// A MySQL option file with the credentials.
     pub database_defaults_file: Option<PathBuf>,
+    /// The schema, where the option file does not say it.
+    pub database_schema: Option<String>,
     /// There is no database to back up.
     pub no_database: bool,
     /// Tables of which only the structure is dumped; an empty list takes it back.
@@ -125,6 +127,8 @@ pub struct FindingObject {
 /// Something that was not found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingObject {
+    /// The element that can't be backed up without it.
+    pub element: Element,
     /// What it is.
     pub what: String,
     /// Why it was not found.

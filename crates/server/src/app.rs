@@ -1,0 +1,101 @@
+//! A data folder in use.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use undercroft_catalog::{BadKey, Catalog, CatalogError, Sealer};
+use undercroft_vault::Vault;
+use undercroft_vault::VaultError;
+use undercroft_vault::keys::RecoveryKey;
+use undercroft_vault::store::{self, Store, StoreError};
+use uuid::Uuid;
+
+use crate::data::{DataError, DataFolder};
+use crate::jobs::Jobs;
+
+/// Why a data folder could not be taken into use.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or its keys can't be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The catalog can't be used.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The key of the catalog's secrets can't be used.
+    #[error("the data folder's key can't be used")]
+    Key(#[from] BadKey),
+}
+
+/// A data folder in use: the catalog, the keys, the store and the jobs that this program runs.
+pub struct App {
+    pub(crate) data: DataFolder,
+    pub(crate) catalog: Catalog,
+    pub(crate) recovery: RecoveryKey,
+    pub(crate) link_key: [u8; 32],
+    pub(crate) jobs: Jobs,
+    /// Tells the time.
+    pub(crate) clock: fn() -> Timestamp,
+    _lives: File,
+}
+
+impl App {
+    /// Takes a data folder into use, and ends the jobs that a program left when it was stopped.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the folder, a key or the catalog can't be used.
+    pub async fn open(data: DataFolder) -> Result<Arc<Self>, OpenError> {
+        let sealer = Sealer::new(&data.key_for("secrets of the catalog")?)?;
+        let catalog = Catalog::open(&data.catalog(), sealer).await?;
+        let worker = Uuid::new_v4();
+        let lives = data.register_worker(worker)?;
+        let app = Arc::new(App {
+            recovery: data.recovery_key()?,
+            link_key: data.key_for("download links")?,
+            catalog,
+            jobs: Jobs::new(worker),
+            clock: Timestamp::now,
+            data,
+            _lives: lives,
+        });
+        app.end_abandoned_jobs().await?;
+        app.data.forget_dead_workers();
+        Ok(app)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Unix seconds with fractions, as the API has times.
+    pub(crate) fn seconds(&self) -> f64 {
+        seconds(self.now())
+    }
+
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(store::local(self.data.store())?))
+    }
+
+    /// A site's vault. Blocks; call it where that is allowed.
+    pub(crate) fn vault(&self, site: Uuid) -> Result<Vault, VaultError> {
+        Vault::open(self.store()?, site, &self.recovery.0)
+    }
+
+    /// A site's vault, made if it isn't there. Blocks.
+    pub(crate) fn vault_to_write(&self, site: Uuid) -> Result<Vault, VaultError> {
+        Vault::open_or_create(self.store()?, site, &self.recovery.0)
+    }
+}
+
+/// Unix seconds with fractions.
+pub(crate) fn seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+/// Runs what blocks on a thread where it may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, crate::ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| crate::ApiError::internal(&error))
+}

@@ -1,0 +1,4 @@
+//! Environments.
+
+pub mod list;
+pub mod settings;

@@ -1,0 +1,54 @@
+//! `GET` and `PUT sites/<uuid>/environments/<env>/settings`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use undercroft_catalog::Environment;
+use undercroft_model::api::{AddedSite, Overrides, SiteNameObject};
+
+use super::list::object;
+use crate::app::blocking;
+use crate::settings::{self, Told};
+use crate::{ApiError, App};
+
+/// An environment's settings, without its database's password.
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Path((site, env)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let (_, env) = app.find_env(&site, &env).await?;
+    let mut value = serde_json::to_value(object(env)).map_err(|error| ApiError::internal(&error))?;
+    value["is_initialized"] = json!(true);
+    Ok(Json(value))
+}
+
+/// Changes what the body says, and nothing else.
+pub async fn update(
+    State(app): State<Arc<App>>,
+    Path((site, env)): Path<(String, String)>,
+    body: Result<Json<Overrides>, JsonRejection>,
+) -> Result<Json<AddedSite>, ApiError> {
+    let Json(overrides) = body?;
+    let (site, env) = app.find_env(&site, &env).await?;
+    let settings = env.settings.clone();
+    let told = blocking(move || {
+        let mut told = Told { settings, ..Told::default() };
+        settings::apply(&mut told, &overrides)?;
+        settings::probe(&mut told);
+        Ok::<_, ApiError>(told)
+    })
+    .await??;
+    app.catalog.update_environment(&Environment { settings: told.settings, ..env.clone() }).await?;
+    Ok(Json(AddedSite {
+        site: SiteNameObject { id: site.id, name: site.name },
+        env: env.name,
+        known: true,
+        made_with: String::new(),
+        findings: told.findings,
+        missing: told.missing,
+        notes: told.notes,
+    }))
+}

@@ -1,0 +1,82 @@
+//! A job at work: what it does now, and whether it is to stop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use undercroft_model::api::{ElementProgress, JobProgress};
+use undercroft_model::{Element, ElementSet, ElementState, Observer, Remark};
+
+/// A job at work.
+#[derive(Debug, Default)]
+pub struct Running {
+    stopped: AtomicBool,
+    progress: Mutex<JobProgress>,
+}
+
+impl Running {
+    /// A job that has not begun.
+    pub fn new(elements: ElementSet) -> Self {
+        let elements = elements.iter().map(|element| (element, ElementProgress::default())).collect();
+        let progress = JobProgress { elements, ..JobProgress::default() };
+        Running { stopped: AtomicBool::new(false), progress: Mutex::new(progress) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, JobProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, element: Element, change: impl FnOnce(&mut ElementProgress)) {
+        change(self.lock().elements.entry(element).or_default());
+    }
+
+    /// Asks it to stop.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> JobProgress {
+        self.lock().clone()
+    }
+
+    /// Says what it waits for.
+    pub fn waits_for(&self, what: Option<String>) {
+        self.lock().waiting = what;
+    }
+
+    /// Says how an element came out, and how many bytes of its stream there are.
+    pub fn over(&self, element: Element, state: ElementState, bytes: u64) {
+        self.change(element, |progress| {
+            progress.state = Some(state);
+            progress.expected = bytes;
+        });
+    }
+
+    /// Says what was stored.
+    pub fn stored(&self, bytes: u64) {
+        self.lock().stored = bytes;
+    }
+}
+
+impl Observer for Running {
+    fn doing(&self, element: Element, what: &str) {
+        self.change(element, |progress| what.clone_into(&mut progress.doing));
+    }
+
+    fn expect(&self, element: Element, bytes: u64) {
+        self.change(element, |progress| progress.expected = bytes);
+    }
+
+    fn advance(&self, element: Element, read: u64, reused: u64) {
+        self.change(element, |progress| {
+            progress.done += read + reused;
+            progress.reused += reused;
+        });
+    }
+
+    fn remark(&self, _: Element, _: Remark) {}
+
+    fn cancelled(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+}

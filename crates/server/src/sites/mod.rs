@@ -1,0 +1,6 @@
+//! Sites.
+
+pub mod add;
+pub mod list;
+pub mod remove;
+pub mod show;
