@@ -7,9 +7,6 @@
 //! as the API has them: times are unix seconds. The *human* ones (table, sections, list, csv, tsv) give what a
 //! person reads: times are `2026-11-23 01:45:03`, in UTC.
 
-// Which of it a command needs is the command's affair.
-#![allow(dead_code, unused_imports)]
-
 mod confirm;
 mod csv;
 mod data;

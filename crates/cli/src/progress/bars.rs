@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use super::figures::ElementProgress;
+use undercroft_model::api::ElementProgress;
+
+use super::figures::Figures;
 use super::rate::Rate;
 
 /// Columns of a bar, without its brackets, on a terminal of more than [`ROOMY`] columns and on a narrower one.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use undercroft_model::ElementState;
 
-use super::figures::ElementProgress;
+use undercroft_model::api::ElementProgress;
+
 use super::mode::Mode;
 use super::view::{Thing, View};
 

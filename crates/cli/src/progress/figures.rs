@@ -3,45 +3,40 @@
 use std::time::Duration;
 
 use undercroft_model::ElementState;
+use undercroft_model::api::ElementProgress;
 
 use crate::output::{human_duration, human_rate, human_size, printable};
 
-/// How far an element is; its fields are those that the API has.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ElementProgress {
-    /// What is done now, as a person would say it; empty before anything is.
-    pub doing: String,
-    /// Bytes that its stream is expected to have; 0 if that is not known.
-    pub expected: u64,
-    /// Bytes of the stream that are done.
-    pub done: u64,
-    /// Those of them that were reused without a look at the site.
-    pub reused: u64,
-    /// How it came out, once it is over.
-    pub state: Option<ElementState>,
+/// How far an element is, for people.
+pub(super) trait Figures {
+    /// Whether anything of it has been done.
+    fn has_begun(&self) -> bool;
+    /// How much of it is done, of 100; `None` if that can't be told. 100 only once it is over, as what is
+    /// expected is a guess.
+    fn percent(&self) -> Option<u64>;
+    /// `12.3 of 27.1 MiB, 80 % reused, 12.1 MiB/s, reading the table wp_posts`.
+    fn under_way(&self, recent: Option<(u64, Duration)>) -> String;
+    /// `done, 27.1 MiB, 80 % reused, in 12 s`.
+    fn over(&self, time: Duration) -> String;
 }
 
-impl ElementProgress {
-    /// Whether anything of it has been done.
-    pub(super) fn has_begun(&self) -> bool {
+impl Figures for ElementProgress {
+    fn has_begun(&self) -> bool {
         self.done > 0 || !self.doing.is_empty() || self.state.is_some()
     }
 
-    /// How much of it is done, of 100; `None` if that can't be told. 100 only once it is over, as what is
-    /// expected is a guess.
-    pub(super) fn percent(&self) -> Option<u64> {
+    fn percent(&self) -> Option<u64> {
         match self.state {
             Some(ElementState::Good | ElementState::Incomplete) => Some(100),
             _ => share(self.done, self.expected).map(|percent| percent.min(99)),
         }
     }
 
-    /// `12.3 of 27.1 MiB, 80 % reused, 12.1 MiB/s, reading the table wp_posts`.
-    pub(super) fn under_way(&self, recent: Option<(u64, Duration)>) -> String {
+    fn under_way(&self, recent: Option<(u64, Duration)>) -> String {
         let mut parts = Vec::new();
         if self.done > 0 {
-            parts.push(self.so_far());
-            parts.extend(self.reuse());
+            parts.push(so_far(self));
+            parts.extend(reuse(self));
             parts.extend(recent.and_then(|(bytes, time)| human_rate(bytes, time)));
         }
         if !self.doing.is_empty() {
@@ -50,21 +45,7 @@ impl ElementProgress {
         parts.join(", ")
     }
 
-    /// `12.3 of 27.1 MiB`, or only what is done where what was expected turned out too little.
-    fn so_far(&self) -> String {
-        let done = human_size(self.done);
-        if self.expected < self.done {
-            return done;
-        }
-        let expected = human_size(self.expected);
-        match (done.split_once(' '), expected.split_once(' ')) {
-            (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {expected}"),
-            _ => format!("{done} of {expected}"),
-        }
-    }
-
-    /// `done, 27.1 MiB, 80 % reused, in 12 s`.
-    pub(super) fn over(&self, time: Duration) -> String {
+    fn over(&self, time: Duration) -> String {
         let mut parts = vec![
             match self.state {
                 Some(ElementState::Incomplete) => "incomplete",
@@ -75,17 +56,30 @@ impl ElementProgress {
         ];
         if self.done > 0 {
             parts.push(human_size(self.done));
-            parts.extend(self.reuse());
+            parts.extend(reuse(self));
         }
         parts.push(format!("in {}", human_duration(time)));
         parts.join(", ")
     }
+}
 
-    /// `80 % reused`, if any is.
-    fn reuse(&self) -> Option<String> {
-        let percent = share(self.reused, self.done)?.min(100);
-        (percent > 0).then(|| format!("{percent} % reused"))
+/// `12.3 of 27.1 MiB`, or only what is done where what was expected turned out too little.
+fn so_far(at: &ElementProgress) -> String {
+    let done = human_size(at.done);
+    if at.expected < at.done {
+        return done;
     }
+    let expected = human_size(at.expected);
+    match (done.split_once(' '), expected.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} of {expected}"),
+        _ => format!("{done} of {expected}"),
+    }
+}
+
+/// `80 % reused`, if any is.
+fn reuse(at: &ElementProgress) -> Option<String> {
+    let percent = share(at.reused, at.done)?.min(100);
+    (percent > 0).then(|| format!("{percent} % reused"))
 }
 
 /// A part of a whole, of 100; `None` of nothing.

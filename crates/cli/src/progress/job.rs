@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use undercroft_model::Element;
 
-use super::figures::ElementProgress;
+use undercroft_model::api::ElementProgress;
+
 use super::mode::Mode;
 use super::view::{Thing, View};
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::figures::ElementProgress;
+use undercroft_model::api::ElementProgress;
+
+use super::figures::Figures;
 use super::rate::Rate;
 
 /// A line is due at every tenth.

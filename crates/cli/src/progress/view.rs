@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressDrawTarget;
 
 use super::bars::{Bar, Bars};
-use super::figures::ElementProgress;
+use undercroft_model::api::ElementProgress;
+
 use super::lines::Teller;
 use super::mode::Mode;
 use crate::output::{printable, stderr_width};

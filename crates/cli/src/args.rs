@@ -1,0 +1,284 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use undercroft_model::{EnvName, KeepFor, SiteEnv, SiteName};
+
+use crate::output::{OutputOptions, PropertyOptions};
+
+/// Backs up WordPress and Drupal sites: code, database and files, into ordinary archives.
+#[derive(Debug, Parser)]
+#[command(
+    name = "undercroft",
+    version,
+    infer_subcommands = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Begin with: undercroft site:add /var/www/shop, then undercroft backup:create shop.live"
+)]
+pub struct Cli {
+    /// What goes with every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The data folder: catalog, keys and store [default: /var/lib/undercroft for root, else
+    /// ~/.local/share/undercroft]
+    #[arg(long, global = true, env = "UNDERCROFT_DATA", value_name = "FOLDER", hide_env_values = true)]
+    pub data: Option<PathBuf>,
+    /// Say nothing but errors, warnings and results
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Ask nothing and draw no bars: questions count as answered with no
+    #[arg(short, long, global = true)]
+    pub no_interaction: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add a site, or another environment of one: point at its folder
+    #[command(name = "site:add")]
+    SiteAdd(SiteAdd),
+    /// List the sites
+    #[command(name = "site:list", visible_alias = "sites")]
+    SiteList(List),
+    /// Show a site
+    #[command(name = "site:info")]
+    SiteInfo(SiteInfo),
+    /// Remove a site; its backups stay in the store unless you say otherwise
+    #[command(name = "site:remove")]
+    SiteRemove(SiteRemove),
+    /// List a site's environments
+    #[command(name = "env:list", visible_alias = "envs")]
+    EnvList(EnvList),
+    /// Show where an environment's code, database and files are
+    #[command(name = "env:info")]
+    EnvInfo(EnvInfo),
+    /// Change where an environment's code, database or files are, or what is left out
+    #[command(name = "env:update")]
+    EnvUpdate(EnvUpdate),
+    /// Make a backup of an environment
+    #[command(name = "backup:create")]
+    BackupCreate(BackupCreate),
+    /// List an environment's backups, newest first
+    #[command(name = "backup:list", visible_alias = "backups")]
+    BackupList(BackupList),
+    /// Show one archive of a backup: what is in it, and what is not
+    #[command(name = "backup:info")]
+    BackupInfo(BackupInfo),
+    /// Get an archive: into a file, a folder, or standard output
+    #[command(name = "backup:get")]
+    BackupGet(BackupGet),
+    /// Print the recovery key, which opens every backup; keep it somewhere else than here
+    #[command(name = "key:export")]
+    KeyExport,
+}
+
+/// Where an environment's elements are, where that can't be found or is found wrong.
+#[derive(Debug, Default, Args)]
+pub struct Where {
+    /// The code: a git repository (folder or URL) or a plain folder
+    #[arg(long, value_name = "FOLDER|URL", conflicts_with = "no_code")]
+    pub code: Option<String>,
+    /// The branch that this environment deploys [default: what is checked out]
+    #[arg(long, value_name = "BRANCH", conflicts_with_all = ["code_tags", "no_code"])]
+    pub code_branch: Option<String>,
+    /// This environment deploys tags: take the newest one that matches, such as 'release-*'
+    #[arg(long, value_name = "PATTERN", conflicts_with = "no_code")]
+    pub code_tags: Option<String>,
+    /// Take the code's folder as it is, even if it is in a git repository
+    #[arg(long, conflicts_with_all = ["code_branch", "code_tags", "no_code"])]
+    pub code_folder: bool,
+    /// There is no code to back up
+    #[arg(long)]
+    pub no_code: bool,
+    /// The folder of uploaded files
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_files")]
+    pub files: Option<PathBuf>,
+    /// There are no files to back up
+    #[arg(long)]
+    pub no_files: bool,
+    /// Leave out of files (and of code in a plain folder) what matches, as in a .gitignore file anchored at the
+    /// folder; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Leave out only what --exclude says, not what the CMS makes again by itself
+    #[arg(long)]
+    pub no_default_excludes: bool,
+    /// The database: mysql://USER:PASSWORD@HOST:PORT/SCHEMA; `-` reads it from standard input, so that no process
+    /// list shows the password
+    #[arg(long, value_name = "URL", conflicts_with_all = ["no_database", "database_defaults_file"])]
+    pub database: Option<String>,
+    /// A MySQL option file with the database's credentials
+    #[arg(long, value_name = "FILE", conflicts_with = "no_database")]
+    pub database_defaults_file: Option<PathBuf>,
+    /// The database's name, where the option file does not say it
+    #[arg(long, value_name = "SCHEMA", conflicts_with_all = ["no_database", "database"])]
+    pub database_schema: Option<String>,
+    /// There is no database to back up
+    #[arg(long)]
+    pub no_database: bool,
+    /// Dump only the structure of these tables, such as 'cache_*,sessions'; empty takes it back
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', num_args = 0..)]
+    pub structure_only: Option<Vec<String>>,
+    /// Which site of a Drupal multisite: its folder below sites/
+    #[arg(long, value_name = "NAME")]
+    pub multisite: Option<String>,
+}
+
+/// `site:add`
+#[derive(Debug, Args)]
+pub struct SiteAdd {
+    /// The folder that the site lives in
+    pub folder: PathBuf,
+    /// What to call it [default: made from the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<SiteName>,
+    /// Which environment it is: live, test, dev, or any other name
+    #[arg(long, value_name = "ENV", default_value = "live")]
+    pub env: EnvName,
+    /// Only show what is found, and add nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// A command that takes no argument and lists rows.
+#[derive(Debug, Args)]
+pub struct List {
+    /// How to print them.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `site:info`
+#[derive(Debug, Args)]
+pub struct SiteInfo {
+    /// The site's name or UUID
+    pub site: String,
+    /// How to print it.
+    #[command(flatten)]
+    pub output: PropertyOptions,
+}
+
+/// `site:remove`
+#[derive(Debug, Args)]
+pub struct SiteRemove {
+    /// The site's name or UUID
+    pub site: String,
+    /// Delete its backups too; there is no way back from that
+    #[arg(long)]
+    pub delete_backups: bool,
+}
+
+/// `env:list`
+#[derive(Debug, Args)]
+pub struct EnvList {
+    /// The site's name or UUID
+    pub site: String,
+    /// How to print them.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `env:info`
+#[derive(Debug, Args)]
+pub struct EnvInfo {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// How to print it.
+    #[command(flatten)]
+    pub output: PropertyOptions,
+}
+
+/// `env:update`
+#[derive(Debug, Args)]
+pub struct EnvUpdate {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// `backup:create`
+#[derive(Debug, Args)]
+pub struct BackupCreate {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// What to back up: code, database (or db), files, or all
+    #[arg(long, value_name = "ELEMENT", default_value = "all")]
+    pub element: String,
+    /// For how many days to keep it
+    #[arg(long, value_name = "DAYS", default_value = "365")]
+    pub keep_for: KeepFor,
+    /// It is right that something has become much smaller since the last good backup
+    #[arg(long)]
+    pub accept_smaller: bool,
+}
+
+/// `backup:list`
+#[derive(Debug, Args)]
+pub struct BackupList {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// Only archives of code, database (or db), or files
+    #[arg(long, value_name = "ELEMENT", default_value = "all")]
+    pub element: String,
+    /// How to print them.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Which archive is meant.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// The archive's file name, as backup:list shows it [default: the newest of --element]
+    #[arg(long, value_name = "FILENAME")]
+    pub file: Option<String>,
+    /// The newest archive of code, database (or db), or files
+    #[arg(long, value_name = "ELEMENT", default_value = "files")]
+    pub element: String,
+}
+
+/// `backup:info`
+#[derive(Debug, Args)]
+pub struct BackupInfo {
+    /// Which archive.
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print it.
+    #[command(flatten)]
+    pub output: PropertyOptions,
+}
+
+/// `backup:get`
+#[derive(Debug, Args)]
+pub struct BackupGet {
+    /// Which archive.
+    #[command(flatten)]
+    pub which: Which,
+    /// Where it goes: a file that is not there yet, a folder, or `-` for standard output
+    #[arg(long, value_name = "FILE|FOLDER|-")]
+    pub to: Option<PathBuf>,
+}

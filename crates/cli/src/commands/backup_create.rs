@@ -1,0 +1,198 @@
+//! `backup:create SITE.ENV`
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use undercroft_model::api::{ExportParams, JobProgress, SiteObject, Workflow};
+use undercroft_model::{BackupReport, Element, ElementReport, ElementSet, ElementState, EnvName, Remark};
+
+use super::{Context, lookup};
+use crate::args::BackupCreate;
+use crate::error::Failure;
+use crate::output::{human_duration, human_size};
+use crate::progress::{Mode, Progress};
+
+/// How often it is asked how far the backup is.
+const LOOK: Duration = Duration::from_millis(100);
+/// So many remarks of an element are told here; `backup:info` has the rest.
+const TOLD: usize = 10;
+
+/// Makes a backup and waits for it.
+pub async fn run(context: &Context, args: BackupCreate) -> Result<(), Failure> {
+    let elements: ElementSet = args.element.parse().map_err(|_| {
+        Failure::Because(
+            "Element should be one of the following items: code, files, database, db, all".into(),
+        )
+    })?;
+    let (site, env, _) = lookup::env(&context.client, &args.site_env).await?;
+    let params = ExportParams {
+        code: elements.contains(Element::Code),
+        database: elements.contains(Element::Database),
+        files: elements.contains(Element::Files),
+        entry_type: "backup".to_owned(),
+        ttl: args.keep_for.as_seconds() as i64,
+        accept_smaller: args.accept_smaller,
+        only_what_is_there: elements == ElementSet::ALL,
+    };
+    let mut stop = Stop::listen()?;
+    let workflow = context.client.create_backup(site.id, &env, &params).await?;
+    let done = watch(context, &site, workflow, &mut stop).await?;
+    conclude(context, &env, &done)?;
+    remind_of_key(context).await
+}
+
+/// The signals that ask a program to end.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::Because(format!("No signal can be heard: {error}")));
+        Ok(Stop { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Shows how far it is until it is over.
+async fn watch(
+    context: &Context,
+    site: &SiteObject,
+    mut workflow: Workflow,
+    stop: &mut Stop,
+) -> Result<Workflow, Failure> {
+    let mode = if context.global.no_interaction && !context.global.quiet {
+        Mode::Lines
+    } else {
+        Mode::detect(context.global.quiet)
+    };
+    let mut progress = Progress::new(mode);
+    let mut stopping = false;
+    while workflow.result.is_none() {
+        show(&mut progress, &workflow.progress);
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = stop.asked(), if !stopping => {
+                stopping = true;
+                progress.suspend(|| {
+                    context.messages.notice("Stopping. Nothing of this backup will be kept.");
+                });
+                context.client.cancel_workflow(site.id, workflow.id).await?;
+            }
+        }
+        workflow = context.client.workflow(site.id, workflow.id).await?;
+    }
+    show(&mut progress, &workflow.progress);
+    progress.finish();
+    Ok(workflow)
+}
+
+fn show(progress: &mut Progress, at: &JobProgress) {
+    progress.waiting(at.waiting.as_deref());
+    for (element, at) in &at.elements {
+        progress.update(*element, at);
+    }
+}
+
+/// Tells how it came out.
+fn conclude(context: &Context, env: &EnvName, workflow: &Workflow) -> Result<(), Failure> {
+    let messages = &context.messages;
+    let reason = workflow.final_task.as_ref().map_or("", |task| task.reason.as_str());
+    if workflow.result.as_deref() == Some("aborted") {
+        messages.warning("The backup was stopped. Earlier backups are as they were.");
+        return Err(Failure::Interrupted);
+    }
+    let Some(report) = &workflow.backup else {
+        let reason = if reason.is_empty() { "Workflow failed." } else { reason };
+        messages.error_text(&format!("No backup of the {env} environment was made.\n{reason}"));
+        return Err(Failure::Told);
+    };
+    for (element, one) in &report.elements {
+        tell_element(context, report, *element, one);
+    }
+    if report.is_good() {
+        messages.notice(&format!("Created a backup of the {env} environment."));
+        messages.notice(&summary(workflow, report));
+        return Ok(());
+    }
+    let bad =
+        |state| report.elements.iter().filter(move |(_, one)| one.state == state).map(|(e, _)| e.to_string());
+    let failed: Vec<_> = bad(ElementState::Failed).collect();
+    let partial: Vec<_> = bad(ElementState::Incomplete).collect();
+    let mut text = format!("The backup of the {env} environment is not whole.");
+    if !failed.is_empty() {
+        text.push_str(&format!(" Failed: {}.", failed.join(", ")));
+    }
+    if !partial.is_empty() {
+        text.push_str(&format!(" Incomplete: {}.", partial.join(", ")));
+    }
+    messages.notice(&summary(workflow, report));
+    messages.error_text(&text);
+    Err(Failure::Told)
+}
+
+fn summary(workflow: &Workflow, report: &BackupReport) -> String {
+    let sum = |of: fn(&ElementReport) -> u64| report.elements.values().map(of).sum::<u64>();
+    let took = Duration::from_secs_f64(workflow.total_time.unwrap_or(0.0).max(0.0));
+    format!(
+        "{}: archives of {}; {} read, {} reused, {} stored, in {}.",
+        report.folder,
+        human_size(sum(|one| one.size)),
+        human_size(sum(|one| one.read)),
+        human_size(sum(|one| one.reused)),
+        human_size(workflow.progress.stored),
+        human_duration(took)
+    )
+}
+
+fn tell_element(context: &Context, report: &BackupReport, element: Element, one: &ElementReport) {
+    let messages = &context.messages;
+    if let Some(error) = &one.error {
+        messages.warning(&format!("{element}: it could not be backed up: {error}"));
+    }
+    let (lost, notes): (Vec<&Remark>, Vec<_>) =
+        one.remarks.iter().partition(|remark| remark.weight == undercroft_model::Weight::Lost);
+    for remark in lost.iter().take(TOLD) {
+        messages.warning(&sentence(element, remark));
+    }
+    for remark in notes.iter().take(TOLD) {
+        messages.notice(&sentence(element, remark));
+    }
+    let told = lost.len().min(TOLD) + notes.len().min(TOLD);
+    let more = one.remarks_total.saturating_sub(told as u64);
+    if more > 0 {
+        messages.notice(&format!(
+            "{element}: {more} more remarks; see undercroft backup:info {}.{} --file={}",
+            report.site_name,
+            report.env,
+            report.archive_name(element)
+        ));
+    }
+}
+
+/// A remark as a line.
+pub fn sentence(element: Element, remark: &Remark) -> String {
+    if remark.subject.is_empty() {
+        format!("{element}: {}", remark.text)
+    } else {
+        format!("{element}: {} {}", remark.subject, remark.text)
+    }
+}
+
+async fn remind_of_key(context: &Context) -> Result<(), Failure> {
+    if !context.client.recovery_key().await?.exported {
+        context.messages.notice(
+            "Nobody has a copy of the recovery key yet. If this machine is lost, backups in its store can be read \
+             with that key only: run undercroft key:export and keep what it prints somewhere else.",
+        );
+    }
+    Ok(())
+}

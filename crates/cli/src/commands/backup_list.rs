@@ -1,0 +1,118 @@
+//! `backup:list SITE.ENV`
+
+use undercroft_model::api::CatalogEntry;
+use undercroft_model::{Element, ElementSet, ElementState};
+
+use super::{Context, lookup};
+use crate::args::BackupList;
+use crate::error::Failure;
+use crate::output::{Column, Rows, Value};
+
+const COLUMNS: [Column; 9] = [
+    Column::new("file", "Filename"),
+    Column::new("size", "Size"),
+    Column::new("date", "Date"),
+    Column::new("expiry", "Expiry"),
+    Column::new("initiator", "Initiator"),
+    Column::on_request("state", "State"),
+    Column::on_request("moment", "Moment"),
+    Column::on_request("type", "Element"),
+    Column::on_request("id", "ID"),
+];
+
+/// Lists an environment's archives, newest first.
+pub async fn run(context: &Context, args: BackupList) -> Result<(), Failure> {
+    let (site, env, _) = lookup::env(&context.client, &args.site_env).await?;
+    let elements: ElementSet = args.element.parse().map_err(|_| {
+        Failure::Because(
+            "Element should be one of the following items: code, files, database, db, all".into(),
+        )
+    })?;
+    let entries = context.client.catalog(site.id, &env).await?;
+    let entries: Vec<_> = entries
+        .into_iter()
+        .filter(|(id, _)| lookup::element_of(id).is_some_and(|element| elements.contains(element)))
+        .collect();
+    let there = entries.iter().filter(|(_, entry)| entry.filename.is_some());
+    let rows: Vec<_> = there.map(|(id, entry)| (id.clone(), cells(id, entry))).collect();
+    if rows.is_empty() {
+        context.messages.warning("You have no backups.");
+    }
+    context.print_rows(&Rows { columns: &COLUMNS, rows }, &args.output)?;
+    for (id, entry) in &entries {
+        if let (Some(element), true) = (lookup::element_of(id), entry.state != ElementState::Good) {
+            context.messages.warning(&trouble(&args.site_env.to_string(), element, entry));
+        }
+    }
+    Ok(())
+}
+
+fn trouble(who: &str, element: Element, entry: &CatalogEntry) -> String {
+    match &entry.filename {
+        None => format!(
+            "The {element} of {} could not be backed up: {}",
+            entry.folder,
+            entry.error.as_deref().unwrap_or("no reason is known")
+        ),
+        Some(file) => format!(
+            "{file} is incomplete: {} lost. undercroft backup:info {who} --file={file} tells what.",
+            entry.lost_total
+        ),
+    }
+}
+
+/// An archive's fields.
+pub fn cells(id: &str, entry: &CatalogEntry) -> Vec<(&'static str, Value)> {
+    let element = lookup::element_of(id).map(|element| element.as_str());
+    let initiator = if entry.folder.ends_with("_automated") { "automated" } else { "manual" };
+    vec![
+        ("file", entry.filename.clone().into()),
+        ("size", size(entry.size).into()),
+        ("date", Value::Time(Some(entry.finish_time))),
+        ("expiry", Value::Time(Some(entry.finish_time + entry.ttl as f64))),
+        ("initiator", initiator.into()),
+        ("url", Value::Null),
+        ("type", element.into()),
+        ("state", state(entry.state).into()),
+        ("moment", Value::Time(Some(entry.moment))),
+        ("id", entry.task_id.to_string().into()),
+    ]
+}
+
+/// How it came out, as a word.
+pub fn state(state: ElementState) -> &'static str {
+    match state {
+        ElementState::Good => "good",
+        ElementState::Incomplete => "incomplete",
+        ElementState::Failed => "failed",
+    }
+}
+
+/// A size as Terminus writes it: always in MB of 1,048,576 bytes, and never 0.0MB for something.
+fn size(bytes: u64) -> String {
+    let size = bytes as f64 / 1_048_576.0;
+    match bytes {
+        0 => "0".to_owned(),
+        _ if size <= 0.1 => "0.1MB".to_owned(),
+        _ => format!("{size:.1}MB"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_as_terminus_writes_them() {
+        for (bytes, text) in [
+            (0, "0"),
+            (1, "0.1MB"),
+            (104_858, "0.1MB"),
+            (838_861, "0.8MB"),
+            (33_344_716, "31.8MB"),
+            (5_368_709_120, "5120.0MB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

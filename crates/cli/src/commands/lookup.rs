@@ -1,0 +1,98 @@
+//! Finds what the arguments name.
+
+use undercroft_client::Client;
+use undercroft_model::api::{CatalogEntry, EnvironmentObject, SiteObject};
+use undercroft_model::{Element, EnvName, SiteEnv};
+
+use crate::args::Which;
+use crate::error::Failure;
+
+/// The site with that name or UUID.
+pub async fn site(client: &Client, name: &str) -> Result<SiteObject, Failure> {
+    client.site(name).await.map_err(|error| {
+        if error.is_not_found() {
+            Failure::Because(format!(
+                "Could not locate a site identified by {name}. site:list shows what there is, site:add adds one."
+            ))
+        } else {
+            error.into()
+        }
+    })
+}
+
+/// An environment, and its site.
+pub async fn env(
+    client: &Client,
+    which: &SiteEnv,
+) -> Result<(SiteObject, EnvName, EnvironmentObject), Failure> {
+    let site = site(client, &which.site).await?;
+    let all = client.environments(site.id).await?;
+    let there: Vec<_> = all.iter().map(|(name, _)| name.to_string()).collect();
+    let found = all.into_iter().find(|(name, _)| *name == which.env);
+    let (name, object) = found.ok_or_else(|| {
+        Failure::Because(format!(
+            "Could not find an environment identified by {}. {} has: {}.",
+            which.env,
+            site.name,
+            there.join(", ")
+        ))
+    })?;
+    Ok((site, name, object))
+}
+
+/// An archive as the catalog has it.
+pub struct Archive {
+    /// The site.
+    pub site: SiteObject,
+    /// The environment.
+    pub env: EnvName,
+    /// What is in it.
+    pub element: Element,
+    /// Its file name.
+    pub filename: String,
+    /// What the catalog says of it.
+    pub entry: CatalogEntry,
+}
+
+/// The element that an entry's id ends in.
+pub fn element_of(id: &str) -> Option<Element> {
+    id.rsplit('_').next()?.parse().ok()
+}
+
+fn one_element(text: &str) -> Result<Element, Failure> {
+    match text {
+        "all" => {
+            Err(Failure::Because("The backup element \"all\" is not supported for this command.".into()))
+        }
+        text => text.parse().map_err(|_| {
+            Failure::Because("Element should be one of the following items: code, files, database, db".into())
+        }),
+    }
+}
+
+/// The archive that is meant: the one of that file name or id, else the newest of the element.
+pub async fn archive(client: &Client, which: &Which) -> Result<Archive, Failure> {
+    let element = one_element(&which.element)?;
+    let (site, env, _) = self::env(client, &which.site_env).await?;
+    let entries = client.catalog(site.id, &env).await?;
+    let there = entries
+        .into_iter()
+        .filter_map(|(id, entry)| Some((element_of(&id)?, entry.filename.clone()?, id, entry)));
+    let mut there = there.collect::<Vec<_>>().into_iter();
+    let found = match &which.file {
+        Some(file) => there.find(|(_, filename, id, _)| filename == file || id == file),
+        None => there.find(|(of, ..)| *of == element),
+    };
+    let (element, filename, _, entry) = found.ok_or_else(|| {
+        Failure::Because(match &which.file {
+            Some(file) => format!(
+                "Could not find a backup identified by {file}. backup:list {} shows what there is.",
+                which.site_env
+            ),
+            None => {
+                format!("No backups available. Create one with `undercroft backup:create {}`", which.site_env)
+            }
+        })
+    })?;
+    Ok(Archive { site, env, element, filename, entry })
+}

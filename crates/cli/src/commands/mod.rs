@@ -1,0 +1,67 @@
+//! The commands, one a file.
+
+mod backup_create;
+mod backup_get;
+mod backup_info;
+mod backup_list;
+mod env_info;
+mod env_list;
+mod env_update;
+mod key_export;
+mod lookup;
+mod places;
+mod site_add;
+mod site_info;
+mod site_list;
+mod site_remove;
+
+use undercroft_client::Client;
+
+use crate::args::{Cli, Command, Global};
+use crate::error::Failure;
+use crate::output::{self, Messages, OutputOptions, Properties, PropertyOptions, Rows, terminal_width};
+use crate::place;
+
+/// What every command has at hand.
+pub struct Context {
+    client: Client,
+    messages: Messages,
+    global: Global,
+}
+
+impl Context {
+    /// Prints a result.
+    fn print(&self, text: &str) -> Result<(), Failure> {
+        output::print(text).map_err(Failure::Print)
+    }
+
+    fn print_rows(&self, rows: &Rows, options: &OutputOptions) -> Result<(), Failure> {
+        self.print(&output::render_rows(rows, options, terminal_width())?)
+    }
+
+    fn print_properties(&self, properties: &Properties, options: &PropertyOptions) -> Result<(), Failure> {
+        self.print(&output::render_properties(properties, options, terminal_width())?)
+    }
+}
+
+/// Does what was asked.
+pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    let folder = place::data_folder(global.data.as_deref())?;
+    let client = place::open(&folder).await?;
+    let context = Context { client, messages, global };
+    match command {
+        Command::SiteAdd(args) => site_add::run(&context, args).await,
+        Command::SiteList(args) => site_list::run(&context, args).await,
+        Command::SiteInfo(args) => site_info::run(&context, args).await,
+        Command::SiteRemove(args) => site_remove::run(&context, args).await,
+        Command::EnvList(args) => env_list::run(&context, args).await,
+        Command::EnvInfo(args) => env_info::run(&context, args).await,
+        Command::EnvUpdate(args) => env_update::run(&context, args).await,
+        Command::BackupCreate(args) => backup_create::run(&context, args).await,
+        Command::BackupList(args) => backup_list::run(&context, args).await,
+        Command::BackupInfo(args) => backup_info::run(&context, args).await,
+        Command::BackupGet(args) => backup_get::run(&context, args).await,
+        Command::KeyExport => key_export::run(&context).await,
+    }
+}

@@ -1,0 +1,127 @@
+//! What was said and found of where an environment's elements are.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use undercroft_model::api::{AddedSite, Overrides};
+use undercroft_model::{CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, Secret};
+
+use super::Context;
+use crate::args::Where;
+use crate::error::Failure;
+use crate::output::{Column, OutputOptions, Rows, Value};
+
+/// The path as it is from anywhere.
+pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|source| Failure::File {
+        action: "finding",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+impl Where {
+    /// As the API takes it.
+    pub fn into_overrides(self) -> Result<Overrides, Failure> {
+        let code = match self.code {
+            Some(code) if Path::new(&code).exists() => {
+                Some(absolute(Path::new(&code))?.display().to_string())
+            }
+            other => other,
+        };
+        let database = match self.database.as_deref() {
+            Some("-") => Some(Secret::new(read_line()?)),
+            Some(url) => Some(Secret::new(url)),
+            None => None,
+        };
+        let structure_only = self.structure_only.map(|tables| {
+            tables
+                .into_iter()
+                .map(|table| table.trim().to_owned())
+                .filter(|table| !table.is_empty())
+                .collect()
+        });
+        Ok(Overrides {
+            code,
+            code_branch: self.code_branch,
+            code_tags: self.code_tags,
+            code_folder: self.code_folder,
+            no_code: self.no_code,
+            files: self.files.as_deref().map(absolute).transpose()?,
+            no_files: self.no_files,
+            exclude: self.exclude,
+            no_default_excludes: self.no_default_excludes,
+            database,
+            database_defaults_file: self.database_defaults_file.as_deref().map(absolute).transpose()?,
+            database_schema: self.database_schema,
+            no_database: self.no_database,
+            structure_only,
+            multisite: self.multisite,
+        })
+    }
+}
+
+fn read_line() -> Result<String, Failure> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(|source| Failure::File {
+        action: "reading",
+        path: "standard input".into(),
+        source,
+    })?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+const COLUMNS: [Column; 3] = [
+    Column { key: "label", label: "Found", shown: true },
+    Column { key: "value", label: "Value", shown: true },
+    Column { key: "source", label: "Where", shown: true },
+];
+
+/// Shows what was found, and tells what was not.
+pub fn tell(context: &Context, added: &AddedSite) -> Result<(), Failure> {
+    let rows = added.findings.iter().enumerate().map(|(n, finding)| {
+        let cells = vec![
+            ("label", Value::Text(finding.label.clone())),
+            ("value", Value::Text(finding.value.clone())),
+            ("source", Value::Text(finding.source.clone())),
+        ];
+        (n.to_string(), cells)
+    });
+    let rows = Rows { columns: &COLUMNS, rows: rows.collect() };
+    if !rows.rows.is_empty() && !context.global.quiet {
+        context.print_rows(&rows, &OutputOptions::default())?;
+    }
+    for note in &added.notes {
+        context.messages.notice(note);
+    }
+    for missing in &added.missing {
+        context
+            .messages
+            .warning(&format!("{}: {} Say it with {}.", missing.what, missing.why, missing.option));
+    }
+    Ok(())
+}
+
+/// Where the code is, for a table.
+pub fn code(code: Option<&CodeSource>) -> String {
+    match code {
+        None => "-".to_owned(),
+        Some(CodeSource::Folder { path, .. }) => path.display().to_string(),
+        Some(CodeSource::Git { repository, revision }) => match revision {
+            CodeRevision::Head => format!("{repository} (git)"),
+            CodeRevision::Branch(branch) => format!("{repository} (git, branch {branch})"),
+            CodeRevision::Tags(tags) => format!("{repository} (git, newest tag {tags})"),
+        },
+    }
+}
+
+/// Where the database is, for a table.
+pub fn database(database: Option<&DatabaseTarget>) -> String {
+    let Some(target) = database else { return "-".to_owned() };
+    let host = match &target.address {
+        DatabaseAddress::Localhost => "localhost".to_owned(),
+        DatabaseAddress::Socket(path) => path.display().to_string(),
+        DatabaseAddress::Tcp(host, port) => format!("{host}:{port}"),
+    };
+    format!("{} on {host} as {}", target.schema, target.user)
+}

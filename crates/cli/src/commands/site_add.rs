@@ -1,0 +1,58 @@
+//! `site:add FOLDER`
+
+use std::collections::BTreeMap;
+use std::env;
+
+use undercroft_model::api::AddSite;
+
+use super::{Context, places};
+use crate::args::SiteAdd;
+use crate::error::Failure;
+
+/// Adds a site, or another environment of one.
+pub async fn run(context: &Context, args: SiteAdd) -> Result<(), Failure> {
+    let asked = AddSite {
+        folder: places::absolute(&args.folder)?,
+        name: args.name,
+        env: args.env,
+        overrides: args.place.into_overrides()?,
+        dry_run: args.dry_run,
+        variables: variables(),
+    };
+    let added = context.client.add_site(&asked).await?;
+    if !added.made_with.is_empty() {
+        context.messages.notice(&format!("{} is {}.", asked.folder.display(), added.made_with));
+    }
+    places::tell(context, &added)?;
+    let name = format!("{}.{}", added.site.name, added.env);
+    context.messages.notice(&match (asked.dry_run, added.known) {
+        (true, false) => format!("This would be added as {name}. Nothing was added."),
+        (true, true) => format!("This would be added to the known site as {name}. Nothing was added."),
+        (false, _) => format!("Added {name}. Back it up with: undercroft backup:create {name}"),
+    });
+    Ok(())
+}
+
+/// Names of variables that settings files are known to ask for.
+const ASKED_FOR: [&str; 12] = [
+    "DB_",
+    "DATABASE_",
+    "MYSQL_",
+    "MARIADB_",
+    "WORDPRESS_",
+    "WP_",
+    "DRUPAL_",
+    "PRESSFLOW_",
+    "PLATFORM_",
+    "PANTHEON_",
+    "LANDO_",
+    "DDEV_",
+];
+
+/// Variables of this process that a settings file may ask for, and no others.
+fn variables() -> BTreeMap<String, String> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| ASKED_FOR.iter().any(|prefix| name.starts_with(prefix)))
+        .collect()
+}

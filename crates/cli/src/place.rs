@@ -1,0 +1,33 @@
+//! Finds the data folder and opens it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use undercroft_client::{Client, InProcess};
+use undercroft_server::{App, DataFolder, router};
+
+use crate::error::Failure;
+
+/// Where root's data folder is.
+const SYSTEM: &str = "/var/lib/undercroft";
+
+/// The data folder: the one that was named, else root's, else the user's own (XDG Base Directory Specification).
+pub fn data_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from(SYSTEM));
+    }
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let own = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    own.map(|own| own.join("undercroft")).ok_or_else(|| {
+        Failure::Because("There is no home folder to keep data in: name a folder with --data.".to_owned())
+    })
+}
+
+/// A client of a server in this process, on that data folder.
+pub async fn open(folder: &Path) -> Result<Client, Failure> {
+    let app = App::open(DataFolder::open(folder)?).await?;
+    Ok(Client::new(InProcess(router(app))))
+}
