@@ -28,6 +28,20 @@ use tempfile::TempDir;
 /// So long a server may take to start on a machine that is busy with other tests.
 const START_PATIENCE: Duration = Duration::from_secs(120);
 
+/// SQL of a schema that holds every trap that dumps are known to fall into; for [`Server::run_sql_in`].
+pub const TRAPS: &[u8] = include_bytes!("traps.sql");
+
+/// SQL that makes a table `huge` with one row of so many million bytes of text, and as many of a BLOB.
+pub fn huge_row(megabytes: usize) -> Vec<u8> {
+    let mut sql =
+        b"CREATE TABLE huge (id INT PRIMARY KEY, a LONGTEXT, b LONGBLOB);\nINSERT INTO huge VALUES (1, '"
+            .to_vec();
+    sql.extend(b"it\\'s a line\\n".iter().cycle().take(megabytes * 1_000_000 / 15 * 15));
+    sql.extend_from_slice(b"', REPEAT(0xFF00275C, ");
+    sql.extend_from_slice(format!("{} DIV 4));\n", megabytes * 1_000_000).as_bytes());
+    sql
+}
+
 /// What a server is to be like, beside what is always so.
 #[derive(Debug, Clone, Default)]
 pub struct Options {

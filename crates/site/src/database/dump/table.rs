@@ -1,0 +1,300 @@
+//! A table's section: its definition, its rows, its triggers.
+
+use undercroft_model::Remark;
+use undercroft_vault::stream::SectionKind;
+
+use super::context::{Context, ELEMENT};
+use super::definition::write_definition;
+use super::output::{Output, check};
+use super::program::write_program;
+use super::row::{RowError, RowWriter, Written};
+use super::value::{manner, selected};
+use crate::database::error::DatabaseError;
+use crate::database::objects::{Column, Nature, TableInfo};
+use crate::database::quote;
+use crate::database::wire::Connection;
+
+/// Engines whose rows lie elsewhere: in other tables, on other servers, or nowhere.
+const ROWS_ELSEWHERE: [&str; 9] =
+    ["FEDERATED", "MRG_MYISAM", "CONNECT", "SPIDER", "OQGRAPH", "SPHINX", "VP", "BLACKHOLE", "EXAMPLE"];
+
+/// Whether a table's rows are its own, so that they belong in a dump.
+pub(in crate::database) fn has_rows(engine: &str) -> bool {
+    !ROWS_ELSEWHERE.iter().any(|elsewhere| engine.eq_ignore_ascii_case(elsewhere))
+}
+
+/// Whether an engine keeps old versions of rows, so that a snapshot sees the past.
+pub(in crate::database) fn is_in_snapshot(engine: &str) -> bool {
+    ["InnoDB", "ROCKSDB", "TokuDB"].iter().any(|known| engine.eq_ignore_ascii_case(known))
+}
+
+/// What of a versioned table's past can be dumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum History {
+    /// There is none to dump.
+    None,
+    /// All of it; the columns that say when a version began and ended are named `ROW_START` and `ROW_END`.
+    Implicit,
+    /// All of it; those columns are columns like others.
+    Explicit,
+    /// Nothing: it can't be inserted again.
+    Unwritable,
+}
+
+/// Writes a table's section.
+pub(super) fn write_table(
+    context: &Context<'_>,
+    connection: &mut Connection,
+    ordinal: u32,
+    table: &TableInfo,
+) -> Result<(), DatabaseError> {
+    context.doing(connection, &format!("reading the table {}", table.name));
+    let mut out = context.open(ordinal, SectionKind::Table, &table.name, connection)?;
+    let with_rows = has_rows(&table.engine) && !context.is_structure_only(&table.name);
+    let select = Select::of(context, table);
+
+    // Read once, the table can't change its shape until the savepoint is rolled back to; so its definition
+    // and its rows agree.
+    let readable = if with_rows { touch(context, connection, table, &select)? } else { true };
+    let definition = context.definition(connection, "TABLE", &table.name, "Create Table")?;
+    let mut rows = None;
+    if let Some(definition) = definition {
+        write_definition(&mut out, &table.name, context.schema, &definition);
+        if with_rows && readable {
+            let written = write_rows(context, connection, &mut out, table, &select)?;
+            rows = Some(written.rows);
+            tell(context, table, &select, &written);
+        }
+        if select.history == History::Unwritable {
+            count_lost_history(context, connection, table)?;
+        }
+        context.tally().tables += 1;
+    } else {
+        out.push(format!(
+            "-- The definition of the table {} could not be read\n",
+            quote::in_comment(&table.name)
+        ));
+    }
+    for trigger in context.objects.triggers.get(&table.name).into_iter().flatten() {
+        write_program(context, connection, &mut out, "TRIGGER", trigger)?;
+    }
+    connection.run("ROLLBACK TO SAVEPOINT undercroft", context.watch)?;
+    out.finish(rows)
+}
+
+/// Opens the table on the server. `false` if that can't be done, which is told.
+fn touch(
+    context: &Context<'_>,
+    connection: &mut Connection,
+    table: &TableInfo,
+    select: &Select,
+) -> Result<bool, DatabaseError> {
+    match connection.run(&format!("{} LIMIT 0", select.sql), context.watch) {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            let words = context.or_lost(error)?;
+            context.lost(&table.name, format!("its rows can't be read: {words}"));
+            Ok(false)
+        }
+    }
+}
+
+/// What is selected from a table, and how it is inserted again.
+struct Select {
+    sql: String,
+    order: String,
+    head: String,
+    columns: Vec<Column>,
+    history: History,
+}
+
+impl Select {
+    fn of(context: &Context<'_>, table: &TableInfo) -> Select {
+        let history = history(context, table);
+        let mut columns: Vec<Column> = table
+            .columns
+            .iter()
+            .filter(|column| match column.nature {
+                Nature::Stored => true,
+                Nature::Generated => false,
+                Nature::Version => history == History::Explicit,
+            })
+            .cloned()
+            .collect();
+        let is_partial = columns.len() < table.columns.len() || columns.iter().any(|column| column.invisible);
+        let mut names: Vec<String> = columns.iter().map(|column| quote::name(&column.name)).collect();
+        if history == History::Implicit {
+            let moment = |name: &str| Column {
+                name: name.to_owned(),
+                data_type: "timestamp".to_owned(),
+                ..Column::default()
+            };
+            columns.extend([moment("ROW_START"), moment("ROW_END")]);
+            names.extend(["ROW_START".to_owned(), "ROW_END".to_owned()]);
+        }
+        let selected: Vec<String> =
+            columns.iter().zip(&names).map(|(column, name)| selected(column, name)).collect();
+        let table_name = quote::name(&table.name);
+        let past = if matches!(history, History::Implicit | History::Explicit) {
+            " FOR SYSTEM_TIME ALL"
+        } else {
+            ""
+        };
+        let list = if is_partial || history == History::Implicit {
+            format!(" ({})", names.join(","))
+        } else {
+            String::new()
+        };
+        Select {
+            sql: format!("SELECT /*!40001 SQL_NO_CACHE */ {} FROM {table_name}{past}", selected.join(",")),
+            order: order(table, history),
+            head: format!("INSERT INTO {table_name}{list} VALUES\n"),
+            columns,
+            history,
+        }
+    }
+}
+
+/// The rows' order, so that two dumps of the same rows are the same.
+fn order(table: &TableInfo, history: History) -> String {
+    let mut parts: Vec<String> = table
+        .key
+        .iter()
+        .map(|part| format!("{}{}", quote::name(&part.column), if part.descending { " DESC" } else { "" }))
+        .collect();
+    if !parts.is_empty() && history == History::Implicit {
+        parts.push("ROW_END".to_owned());
+    }
+    if parts.is_empty() { String::new() } else { format!(" ORDER BY {}", parts.join(",")) }
+}
+
+fn history(context: &Context<'_>, table: &TableInfo) -> History {
+    let mut versions = table.columns.iter().filter(|column| column.nature == Nature::Version).peekable();
+    if !table.versioned {
+        History::None
+    } else if !context.server.is_mariadb(10, 11) {
+        History::Unwritable
+    } else if versions.peek().is_none() {
+        History::Implicit
+    } else if versions.all(|column| column.data_type == "timestamp") {
+        History::Explicit
+    } else {
+        // The versions' bounds are numbers of transactions, which only this server knows.
+        History::Unwritable
+    }
+}
+
+/// Tells of old versions of rows that are not in the dump.
+fn count_lost_history(
+    context: &Context<'_>,
+    connection: &mut Connection,
+    table: &TableInfo,
+) -> Result<(), DatabaseError> {
+    let name = quote::name(&table.name);
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) FROM {name} FOR SYSTEM_TIME ALL) - (SELECT COUNT(*) FROM {name}) AS old"
+    );
+    let old = connection.record(&sql, context.watch)?.text("old");
+    if old != "0" {
+        context.lost(
+            &table.name,
+            format!("{old} old versions of its rows are not in the dump: this server can't take them back"),
+        );
+    }
+    Ok(())
+}
+
+fn write_rows(
+    context: &Context<'_>,
+    connection: &mut Connection,
+    out: &mut Output<'_>,
+    table: &TableInfo,
+    select: &Select,
+) -> Result<Written, DatabaseError> {
+    let is_key = |column: &Column| {
+        table.key.iter().any(|part| part.column == column.name)
+            || (select.history == History::Implicit && !table.key.is_empty() && column.name == "ROW_END")
+    };
+    let columns = select.columns.iter().map(|column| (manner(column), is_key(column))).collect();
+    let mut writer = RowWriter::new(select.head.clone(), columns);
+    if select.columns.is_empty() {
+        return writer.end(out);
+    }
+    let with_history = matches!(select.history, History::Implicit | History::Explicit);
+    let mut rows = connection.query(&format!("{}{}", select.sql, select.order), context.watch)?;
+    if rows.columns().len() != select.columns.len() {
+        return Err(rows.garbled("other columns than were asked for"));
+    }
+    let mut until_look = 0_u32;
+    while let Some(packet) = rows.next()? {
+        if writer.is_empty() {
+            open_rows(out, table, with_history);
+            writer.begin(out);
+        }
+        let Err(error) = writer.row(out, packet) else {
+            until_look = until_look.wrapping_add(1);
+            if until_look.is_multiple_of(1024) {
+                check(context.watch)?;
+            }
+            continue;
+        };
+        return Err(match error {
+            RowError::Malformed => rows.garbled("a row that is none"),
+            RowError::Output(error) => error,
+        });
+    }
+    let written = writer.end(out)?;
+    if written.rows > 0 {
+        close_rows(out, table, with_history);
+    }
+    Ok(written)
+}
+
+fn open_rows(out: &mut Output<'_>, table: &TableInfo, with_history: bool) {
+    let (comment, quoted) = (quote::in_comment(&table.name), quote::name(&table.name));
+    out.push(format!("\n--\n-- Dumping data for table `{comment}`\n--\n\n"));
+    if with_history {
+        out.push(
+            "/*M!101100 SET @old_system_versioning_insert_history=@@session.system_versioning_insert_history, \
+             @@session.system_versioning_insert_history=1 */;\n",
+        );
+    }
+    if is_lockable(table) {
+        out.push(format!("LOCK TABLES {quoted} WRITE;\n"));
+    }
+    out.push(format!("/*!40000 ALTER TABLE {quoted} DISABLE KEYS */;\n"));
+}
+
+fn close_rows(out: &mut Output<'_>, table: &TableInfo, with_history: bool) {
+    out.push(format!("/*!40000 ALTER TABLE {} ENABLE KEYS */;\n", quote::name(&table.name)));
+    out.push(if is_lockable(table) { "UNLOCK TABLES;\nCOMMIT;\n" } else { "COMMIT;\n" });
+    if with_history {
+        out.push(
+            "/*M!101100 SET system_versioning_insert_history=@old_system_versioning_insert_history */;\n",
+        );
+    }
+}
+
+/// Whether the table can be filled under its own lock: one that numbers its rows by a sequence can't, since
+/// the server would want the sequence locked as well, even though every row says its number.
+fn is_lockable(table: &TableInfo) -> bool {
+    !table.columns.iter().any(|column| column.numbered)
+}
+
+/// Counts what was written, and tells of values that no server would take.
+fn tell(context: &Context<'_>, table: &TableInfo, select: &Select, written: &Written) {
+    {
+        let mut tally = context.tally();
+        tally.rows += written.rows;
+        tally.longest_row = tally.longest_row.max(written.longest);
+    }
+    for (column, invalid) in select.columns.iter().zip(&written.invalid).filter(|(_, count)| **count > 0) {
+        let charset = column.charset.as_deref().unwrap_or("utf8mb4");
+        let text = format!(
+            "{invalid} values of its column {} are not valid {charset}; they are in the dump byte for byte, but a \
+             server that loads it will not take them whole",
+            column.name
+        );
+        context.watch.remark(ELEMENT, Remark::lost(table.name.clone(), text));
+    }
+}

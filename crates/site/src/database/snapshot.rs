@@ -1,0 +1,180 @@
+//! A consistent snapshot of a schema, and its dump.
+
+use std::sync::{Mutex, PoisonError};
+
+use undercroft_model::{DatabaseFacts, DatabaseTarget, Observer, Remark};
+use undercroft_vault::stream::TextSink;
+
+use super::dump::{self, Context, ELEMENT, Tally};
+use super::error::DatabaseError;
+use super::glob::Globs;
+use super::objects::Objects;
+use super::rights::{self, Rights};
+use super::server::{self, Server};
+use super::survey::{Survey, survey};
+use super::wire::Connection;
+
+/// So many names are told in one remark.
+const NAMES_MAX: usize = 20;
+
+/// A schema as it was at one moment, held open on the server. It blocks no writer.
+pub struct Snapshot {
+    connections: Vec<Connection>,
+    server: Server,
+    schema: String,
+    structure_only: Globs,
+    rights: Rights,
+    survey: Survey,
+}
+
+impl Snapshot {
+    /// Connects, sets the session up, looks the schema over and opens the snapshot: the moment at which this
+    /// returns is the dump's.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] if the server can't be reached, lets nobody in or has no such schema.
+    pub fn open(target: &DatabaseTarget, observer: &dyn Observer) -> Result<Snapshot, DatabaseError> {
+        let mut connection = Connection::open(target, observer)?;
+        let server = Server::parse(connection.version());
+        server::prepare(&mut connection, observer)?;
+        let schema = connection.record("SELECT DATABASE() AS name", observer)?.text("name");
+        let rights = rights::read(&mut connection, server, &schema, observer)?;
+        let structure_only = Globs::new(&target.structure_only);
+        // Before the snapshot, so that whatever changes after this is noticed at the end.
+        let is_slack = |name: &str| structure_only.matches(name);
+        let survey = survey(&mut connection, &schema, &is_slack, observer)?;
+        connection.set_doing("opening the snapshot");
+        begin(&mut connection, observer)?;
+        Ok(Snapshot { connections: vec![connection], server, schema, structure_only, rights, survey })
+    }
+
+    /// Bytes that the dump is expected to have: what the rows take on the server's disk, as it estimates.
+    pub fn expected(&self) -> u64 {
+        let tables = self.survey.objects.tables.iter();
+        tables
+            .filter(|table| dump::has_rows(&table.engine) && !self.structure_only.matches(&table.name))
+            .map(|table| table.bytes)
+            .sum()
+    }
+
+    /// Writes the dump, one section an object, and proves that the schema did not change meanwhile.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; what was written is worth nothing then. Whether to begin anew says
+    /// [`DatabaseError::is_worth_repeating`].
+    pub fn dump(
+        mut self,
+        sink: &dyn TextSink,
+        observer: &dyn Observer,
+    ) -> Result<DatabaseFacts, DatabaseError> {
+        observer.expect(ELEMENT, self.expected());
+        self.tell(observer);
+        let facts = DatabaseFacts {
+            server: self.server.to_string(),
+            schema: self.schema.clone(),
+            ..DatabaseFacts::default()
+        };
+        let context = Context {
+            server: self.server,
+            schema: &self.schema,
+            objects: &self.survey.objects,
+            structure_only: &self.structure_only,
+            rights: &self.rights,
+            sink,
+            watch: observer,
+            tally: Mutex::new(Tally { facts, lost: DatabaseFacts::default() }),
+        };
+        dump::write_all(&context, &mut self.connections)?;
+        let tally = context.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.prove(&tally, observer)?;
+        Ok(tally.facts)
+    }
+
+    /// Looks the schema over again: nothing may have changed, and everything must have been written.
+    fn prove(&mut self, tally: &Tally, observer: &dyn Observer) -> Result<(), DatabaseError> {
+        let Some(connection) = self.connections.first_mut() else { return Ok(()) };
+        connection.set_doing("closing the snapshot");
+        connection.run("COMMIT", observer)?;
+        let is_slack = |name: &str| self.structure_only.matches(name);
+        let later = survey(connection, &self.schema, &is_slack, observer)?;
+        let schema = || self.schema.clone();
+        if let Some(what) = self.survey.fingerprint.difference(&later.fingerprint) {
+            return Err(DatabaseError::SchemaChanged { schema: schema(), what });
+        }
+        for (objects, expected, written) in counts(&later.objects, tally) {
+            if expected != written {
+                return Err(DatabaseError::Miscounted { schema: schema(), objects, expected, written });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what is known before the first row is read.
+    fn tell(&self, observer: &dyn Observer) {
+        for remark in self.rights.missing() {
+            observer.remark(ELEMENT, remark);
+        }
+        let objects = &self.survey.objects;
+        let of = |wanted: &dyn Fn(&str, &str) -> bool| -> Vec<&str> {
+            let tables = objects.tables.iter();
+            tables.filter(|table| wanted(&table.name, &table.engine)).map(|table| &*table.name).collect()
+        };
+        let emptied = of(&|name, _| self.structure_only.matches(name));
+        let elsewhere = of(&|name, engine| !dump::has_rows(engine) && !self.structure_only.matches(name));
+        let moving = of(&|name, engine| {
+            dump::has_rows(engine) && !dump::is_in_snapshot(engine) && !self.structure_only.matches(name)
+        });
+        let leftovers: Vec<&str> = objects.leftovers.iter().map(|name| &**name).collect();
+        for (tables, text) in [
+            (emptied, "of these tables only the structure is in the dump, as the settings say"),
+            (elsewhere, "these tables' rows lie elsewhere, so only their structure is in the dump"),
+            (moving, "these tables' engine knows no snapshots, so they may be newer than the others"),
+            (leftovers, "these are remains of an ALTER TABLE that crashed, and not in the dump"),
+        ] {
+            if !tables.is_empty() {
+                observer.remark(ELEMENT, Remark::note("", format!("{text}: {}", named(&tables))));
+            }
+        }
+    }
+}
+
+/// Opens the snapshot. The savepoint is gone back to after each table, so that the server holds no table
+/// longer than it is read, and an ALTER TABLE need not wait for the whole dump.
+fn begin(connection: &mut Connection, observer: &dyn Observer) -> Result<(), DatabaseError> {
+    connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", observer)?;
+    connection.run("SAVEPOINT undercroft", observer)
+}
+
+/// Of each kind of object: how many there are, and how many were written or told to be lost.
+fn counts(objects: &Objects, tally: &Tally) -> [(&'static str, u64, u64); 6] {
+    let Tally { facts, lost } = tally;
+    [
+        ("tables", objects.tables.len() as u64, facts.tables + lost.tables),
+        ("views", objects.views.len() as u64, facts.views + lost.views),
+        ("triggers", objects.trigger_count() as u64, facts.triggers + lost.triggers),
+        ("routines", objects.routines.len() as u64, facts.routines + lost.routines),
+        ("events", objects.events.len() as u64, facts.events + lost.events),
+        ("sequences", objects.sequences.len() as u64, facts.sequences + lost.sequences),
+    ]
+}
+
+/// Names in a row, the last of many only counted.
+fn named(names: &[&str]) -> String {
+    let (shown, rest) = names.split_at(names.len().min(NAMES_MAX));
+    let mut text = shown.join(", ");
+    if !rest.is_empty() {
+        text.push_str(&format!(" and {} more", rest.len()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_counted() {
+        assert_eq!(named(&["a", "b"]), "a, b");
+        assert!(named(&["x"; 25]).ends_with("x and 5 more"));
+    }
+}
