@@ -103,6 +103,15 @@ impl Rights {
         missing
     }
 
+    /// How to let the account see views' definitions; empty if it may.
+    pub(super) fn advice_for_views(&self) -> String {
+        if self.has("SHOW VIEW") && self.has("SELECT") {
+            return String::new();
+        }
+        let schema = quote::name(&self.schema);
+        format!("; grant it with GRANT SELECT, SHOW VIEW ON {schema}.* TO {}", self.account)
+    }
+
     /// How to let the account see what routines do.
     pub(super) fn advice_for_routines(&self) -> String {
         let (account, schema) = (&self.account, quote::name(&self.schema));

@@ -1,7 +1,10 @@
 //! What a dump of a schema promises, against a real server.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod changes;
 mod compare;
+mod failures;
+mod incomplete;
 mod support;
 mod whole;

@@ -225,17 +225,14 @@ fn write_rows(
     if rows.columns().len() != select.columns.len() {
         return Err(rows.garbled("other columns than were asked for"));
     }
-    let mut until_look = 0_u32;
+    let mut look = Look::default();
     while let Some(packet) = rows.next()? {
         if writer.is_empty() {
             open_rows(out, table, with_history);
             writer.begin(out);
         }
         let Err(error) = writer.row(out, packet) else {
-            until_look = until_look.wrapping_add(1);
-            if until_look.is_multiple_of(1024) {
-                check(context.watch)?;
-            }
+            look.now_and_then(out, context)?;
             continue;
         };
         return Err(match error {
@@ -248,6 +245,24 @@ fn write_rows(
         close_rows(out, table, with_history);
     }
     Ok(written)
+}
+
+/// Looks now and then whether the job is still wanted: asking for every row would cost more than the row.
+#[derive(Debug, Default)]
+struct Look {
+    rows: u32,
+    bytes: u64,
+}
+
+impl Look {
+    fn now_and_then(&mut self, out: &Output<'_>, context: &Context<'_>) -> Result<(), DatabaseError> {
+        self.rows += 1;
+        if self.rows < 1024 && out.len() - self.bytes < 1 << 18 {
+            return Ok(());
+        }
+        *self = Look { rows: 0, bytes: out.len() };
+        check(context.watch)
+    }
 }
 
 fn open_rows(out: &mut Output<'_>, table: &TableInfo, with_history: bool) {

@@ -51,8 +51,9 @@ pub(super) fn write_view(
     let record = match connection.record(&format!("SHOW CREATE VIEW {quoted}"), context.watch) {
         Ok(record) => record,
         Err(error) => {
+            let advice = context.rights.advice_for_views();
             let words = context.or_lost(error)?;
-            context.lost(&view.name, format!("the view is not in the dump: {words}"));
+            context.lost(&view.name, format!("the view is not in the dump: {words}{advice}"));
             context.tally().lost.views += 1;
             out.push("-- Its definition could not be read\n");
             return out.finish(None);
