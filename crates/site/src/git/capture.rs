@@ -1,6 +1,6 @@
 //! Laying out what an archive holds: the repository, its submodules, and what there is to say of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use undercroft_model::{Cancelled, Element, Observer, Remark};
 
@@ -54,8 +54,8 @@ impl Capture<'_> {
         let converted = convert::convert(&part.shadow, &nodes, &attributes)?;
         let tree = WorkTree { at: self.parts.len(), nodes: &nodes, times: &times, converted };
         let missing = part.lay_work_tree(tree, &mut self.layout)?;
-        let stores = part.lay_git_folder(index, &links, &mut self.layout)?;
-        self.tell(&part, &missing, &stores)?;
+        part.lay_git_folder(index, &links, &mut self.layout)?;
+        self.tell(&part, &missing)?;
         self.add_lfs(&part, &nodes, &attributes)?;
         let (place, spot) = (part.place.clone(), part.spot.clone());
         self.parts.push(part);
@@ -95,7 +95,7 @@ impl Capture<'_> {
     }
 
     /// Says what of a repository is not in the archive, or worth knowing.
-    fn tell(&self, part: &Part, missing: &[Vec<u8>], stores: &[PathBuf]) -> Result<(), GitError> {
+    fn tell(&self, part: &Part, missing: &[Vec<u8>]) -> Result<(), GitError> {
         let subject = || shown(&part.spot.work);
         for path in missing.iter().take(NAMED) {
             self.remark(Remark::lost(
@@ -107,8 +107,11 @@ impl Capture<'_> {
             let text = format!("{} more files have no content in this repository", missing.len() - NAMED);
             self.remark(Remark::lost(subject(), text));
         }
-        for store in stores {
-            let text = format!("borrows objects from {}, which is not there", store.display());
+        for store in &part.missing_stores {
+            let text = format!(
+                "borrows objects from {}, which is not there, or not for its owner to read",
+                store.display()
+            );
             self.remark(Remark::lost(subject(), text));
         }
         for name in part.refs.broken.iter().chain(&part.shadow.dangling) {

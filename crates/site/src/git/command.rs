@@ -6,7 +6,7 @@
 //! whose configuration is ours.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -114,8 +114,8 @@ impl Git {
 
 /// Runs a command to its end.
 pub(super) fn run(mut command: Command, input: Option<&[u8]>) -> Result<Output, GitError> {
-    let Some(input) = input else { return command.output().map_err(GitError::NoGit) };
-    let mut child = command.stdin(Stdio::piped()).spawn().map_err(GitError::NoGit)?;
+    let Some(input) = input else { return command.output().map_err(|error| not_run(&command, error)) };
+    let mut child = command.stdin(Stdio::piped()).spawn().map_err(|error| not_run(&command, error))?;
     let stdin = child.stdin.take();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -124,6 +124,15 @@ pub(super) fn run(mut command: Command, input: Option<&[u8]>) -> Result<Output, 
         });
         child.wait_with_output().map_err(GitError::NoGit)
     })
+}
+
+/// Why a command was not run: its folder may be to blame.
+pub(super) fn not_run(command: &Command, error: io::Error) -> GitError {
+    let folder = command.get_current_dir();
+    match folder.map(|folder| (folder, std::fs::metadata(folder.join(".")))) {
+        Some((folder, Err(error))) => GitError::io("enter", folder)(error),
+        _ => GitError::NoGit(error),
+    }
 }
 
 /// What a failed command says, in a line.

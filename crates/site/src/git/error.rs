@@ -60,6 +60,14 @@ pub enum GitError {
         /// What is wrong.
         why: String,
     },
+    /// The repository leads to something that its owner may not read.
+    #[error("{} leads to {}, which its owner may not read: it would come into the hands of others", from.display(), to.display())]
+    Forbidden {
+        /// The repository.
+        from: PathBuf,
+        /// What it leads to.
+        to: PathBuf,
+    },
     /// While the capture ran, something was committed, fetched, checked out or tagged.
     #[error("{repository} changed while it was captured: {what}")]
     Moved {

@@ -35,6 +35,7 @@ pub struct Found {
 /// [`GitError`] if the folder can't be read, or git can't be run or does not understand the repository.
 pub fn look(folder: &Path) -> Result<Option<Found>, GitError> {
     let Some(place) = locate::find(folder)? else { return Ok(None) };
+    place.check_files()?;
     let git = Git::new(&place.git_dir, &place.called());
     let refs = Refs::read(&git)?;
     let (branch, commit) = match &refs.head {
@@ -48,7 +49,11 @@ pub fn look(folder: &Path) -> Result<Option<Found>, GitError> {
         let url = remote.urls.first()?;
         Some((shown(&remote.name), shown(&url::without_credentials(url))))
     });
-    let tags = revision::tags(&git, "*")?.iter().map(|tag| shown(tag)).collect();
+    // Where the objects of tags are missing, their names are there all the same.
+    let tags = revision::tags(&git, "*").map_or_else(
+        |_| refs.under(b"refs/tags/").map(shown).collect(),
+        |tags| tags.iter().map(|tag| shown(tag)).collect(),
+    );
     let tracked = match (commit, &place.work_tree) {
         (Some(commit), Some(top)) => is_tracked(&git, &commit.to_string(), folder, top)?,
         (commit, _) => commit.is_some(),

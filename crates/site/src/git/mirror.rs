@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process_group};
 use undercroft_model::{Cancelled, Element, Observer};
 
-use super::command::{Git, complaint, run};
+use super::command::{Git, complaint, not_run, run};
 use super::error::GitError;
 use super::locate::{self, Place};
 use super::shadow::open_lock;
@@ -43,7 +43,7 @@ pub(super) fn fetch(url: &Url, cache: &Path, observer: &dyn Observer) -> Result<
         // What was broken off before this is never taken for a mirror.
         fs::rename(&part, &mirror).map_err(GitError::io("rename", &part))?;
     }
-    locate::at(&mirror)?.ok_or(GitError::NotARepository(mirror))
+    locate::at(&mirror, None)?.ok_or(GitError::NotARepository(mirror))
 }
 
 struct Remote<'a> {
@@ -149,7 +149,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs a command to its end, or until the observer wants to stop; then the command and what it started is ended.
 fn run_until_cancelled(mut command: Command, observer: &dyn Observer) -> Result<Output, GitError> {
-    let mut child = command.process_group(0).spawn().map_err(GitError::NoGit)?;
+    let mut child = command.process_group(0).spawn().map_err(|error| not_run(&command, error))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let out = scope.spawn(move || read_all(stdout));

@@ -32,6 +32,7 @@ mod source;
 mod submodules;
 mod times;
 mod tree;
+mod trust;
 mod url;
 
 use std::path::Path;

@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
+use super::locate::Place;
+use super::trust;
 
 /// A file of the object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +30,18 @@ const DEPTH: usize = 5;
 const ATTEMPTS: usize = 20;
 
 /// The object folders of a repository, its own first, and those it names that are not there.
-pub(super) fn stores(common_dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), GitError> {
+pub(super) fn stores(place: &Place) -> Result<(Vec<PathBuf>, Vec<PathBuf>), GitError> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    let mut next = vec![common_dir.join("objects")];
+    let mut next = vec![place.common_dir.join("objects")];
     for _ in 0..=DEPTH {
         for objects in std::mem::take(&mut next) {
             let Ok(real) = fs::canonicalize(&objects) else {
                 missing.push(objects);
                 continue;
             };
+            trust::check(place.owner, &place.common_dir, &real)?;
+            check_links(place, &real)?;
+            trust::check(place.owner, &real, &real.join("info/alternates"))?;
             if !found.contains(&real) {
                 next.extend(alternates(&real)?);
                 found.push(real);
@@ -44,6 +49,21 @@ pub(super) fn stores(common_dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), 
         }
     }
     Ok((found, missing))
+}
+
+/// Checks what links in a store lead to: git follows them.
+fn check_links(place: &Place, store: &Path) -> Result<(), GitError> {
+    for (name, path) in folder(store)? {
+        let fan = name == "pack" || name.len() == 2 && is_hex(&name);
+        trust::check(place.owner, store, &path)?;
+        for (_, path) in if fan { folder(&path)? } else { Vec::new() } {
+            let is_link = fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_symlink());
+            if is_link {
+                trust::check(place.owner, store, &path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn alternates(objects: &Path) -> Result<Vec<PathBuf>, GitError> {

@@ -61,6 +61,9 @@ pub(super) struct Part {
     pub committed: i64,
     /// Changes that are in no commit; why they could not be counted.
     pub changes: Result<Option<changes::Changes>, String>,
+    /// Stores that it should borrow objects from, but that are not there.
+    pub missing_stores: Vec<PathBuf>,
+    stores: Vec<PathBuf>,
     sha256: bool,
 }
 
@@ -94,6 +97,9 @@ fn way(from: &[u8], to: &[u8]) -> Vec<u8> {
 impl Part {
     /// Reads the references and finds the commit: from here on it is decided what the archive holds.
     pub fn open(place: Place, want: &Want<'_>, spot: Spot, scratch: PathBuf) -> Result<Self, GitError> {
+        place.check_files()?;
+        // Git follows all of them: they are looked at first.
+        let (stores, missing_stores) = objects::stores(&place)?;
         let config = Config::read(&place.common_dir)?;
         let sha256 = config.get("extensions.objectformat").is_some_and(|f| f.eq_ignore_ascii_case(b"sha256"));
         let source = Git::new(&place.git_dir, &place.called());
@@ -109,7 +115,21 @@ impl Part {
         let blobs = Blobs::new(shadow.git.clone());
         let changes = changes::count(&shadow, &place, &config, &blobs);
         shadow.set_head(&found.head)?;
-        Ok(Part { place, spot, source, config, refs, shadow, blobs, found, committed, changes, sha256 })
+        Ok(Part {
+            place,
+            spot,
+            source,
+            config,
+            refs,
+            shadow,
+            blobs,
+            found,
+            committed,
+            changes,
+            missing_stores,
+            stores,
+            sha256,
+        })
     }
 
     /// Adds the work tree of the commit, and gives the paths of files whose content is missing.
@@ -153,13 +173,13 @@ impl Part {
         Ok(target.filter(|target| !target.is_empty() && !target.contains(&0)))
     }
 
-    /// Adds the git folder, and gives the stores that it should borrow objects from but are not there.
+    /// Adds the git folder.
     pub fn lay_git_folder(
         &self,
         index: Vec<u8>,
         links: &[Link],
         layout: &mut Layout,
-    ) -> Result<Vec<PathBuf>, GitError> {
+    ) -> Result<(), GitError> {
         let at = |name: &str| join(&self.spot.git, name.as_bytes());
         layout.bytes(at("HEAD"), self.committed, self.shadow.head.clone());
         layout.bytes(at("config"), self.committed, self.config_text(links));
@@ -181,13 +201,12 @@ impl Part {
         self.lay_objects(layout)
     }
 
-    fn lay_objects(&self, layout: &mut Layout) -> Result<Vec<PathBuf>, GitError> {
-        let (stores, missing) = objects::stores(&self.place.common_dir)?;
-        for (name, file) in objects::list(&stores)? {
+    fn lay_objects(&self, layout: &mut Layout) -> Result<(), GitError> {
+        for (name, file) in objects::list(&self.stores)? {
             let path = join(&self.spot.git, format!("objects/{name}").as_bytes());
             layout.file(path, READ_ONLY, FIXED, file.size, file.stamp, Origin::File(file.path));
         }
-        Ok(missing)
+        Ok(())
     }
 
     /// Adds a file that lies in the git folder and never changes.

@@ -56,7 +56,16 @@ fn some_branches(refs: &Refs) -> Vec<String> {
 /// The tags that match a pattern, the newest first; of two of one second, that with the higher version.
 pub(super) fn tags(git: &Git, pattern: &str) -> Result<Vec<Vec<u8>>, GitError> {
     let format = "--format=%(refname:strip=2)";
-    let sorted = ["tag", "--list", "--sort=version:refname", "--sort=creatordate", format, "--", pattern];
+    let sorted = [
+        "tag",
+        "--list",
+        "--no-column",
+        "--sort=version:refname",
+        "--sort=creatordate",
+        format,
+        "--",
+        pattern,
+    ];
     let answer = git.ask("list the tags", &sorted)?;
     let lines = answer.split(|b| *b == b'\n').filter(|line| !line.is_empty());
     let mut tags: Vec<_> = lines.map(<[u8]>::to_vec).collect();

@@ -107,6 +107,10 @@ impl Shadow {
         }
         let git = Git::new(&folder, &place.called());
         let shallow = fs::read(place.common_dir.join("shallow")).ok().filter(|text| !text.is_empty());
+        if !shallow.iter().flat_map(|text| text.split(|b| *b == b'\n')).all(is_id_or_empty) {
+            let why = "its file shallow holds something else than commits".to_owned();
+            return Err(GitError::Damaged { repository: place.called(), why });
+        }
         let mut shadow = Shadow {
             folder,
             git,
@@ -209,6 +213,10 @@ impl Shadow {
         let path = self.path("index");
         fs::read(&path).map_err(GitError::io("read", path))
     }
+}
+
+fn is_id_or_empty(line: &[u8]) -> bool {
+    line.is_empty() || ObjectId::parse(line).is_some()
 }
 
 enum Peeled {

@@ -9,6 +9,7 @@ use super::locate::{self, Place};
 use super::oid::ObjectId;
 use super::shadow::Shadow;
 use super::tree::{Node, NodeKind};
+use super::trust;
 
 /// A link of a tree to a commit of another repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,16 +63,23 @@ fn is_safe(name: &[u8]) -> bool {
 pub(super) fn locate(place: &Place, link: &Link) -> Result<Option<Place>, GitError> {
     if let Some(top) = &place.work_tree {
         let folder = top.join(OsStr::from_bytes(&link.path));
-        if folder.join(".git").symlink_metadata().is_ok()
-            && let Ok(Some(found)) = locate::at(&folder)
-        {
-            return Ok(Some(found));
+        if folder.join(".git").symlink_metadata().is_ok() {
+            trust::check(place.owner, top, &folder)?;
+            // What `.git` names may be gone, while the repository itself is kept elsewhere.
+            match locate::at(&folder, Some(place.owner)) {
+                Err(GitError::NotARepository(_)) | Ok(None) => {}
+                found => return found,
+            }
         }
     }
     let Some((name, _)) = &link.named else { return Ok(None) };
     for git_dir in [&place.git_dir, &place.common_dir] {
         let folder = git_dir.join("modules").join(OsStr::from_bytes(name));
-        if let Some(found) = folder.is_dir().then(|| locate::at(&folder)).transpose()?.flatten() {
+        if !folder.is_dir() {
+            continue;
+        }
+        trust::check(place.owner, git_dir, &folder)?;
+        if let Some(found) = locate::at(&folder, Some(place.owner))? {
             return Ok(Some(found));
         }
     }

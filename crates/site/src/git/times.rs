@@ -15,7 +15,7 @@ use std::process::Stdio;
 
 use undercroft_model::{Cancelled, Observer};
 
-use super::command::Git;
+use super::command::{Git, not_run};
 use super::error::GitError;
 use super::oid::ObjectId;
 use super::part::Part;
@@ -123,7 +123,7 @@ impl History<'_> {
             command.args(["--not", &end.to_string()]);
         }
         command.args(["--"]).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(GitError::NoGit)?;
+        let mut child = command.spawn().map_err(|error| not_run(&command, error))?;
         let Some(stdout) = child.stdout.take() else { return Ok(None) };
         let mut log = Log { times: Times::new(), now: 0, before: None, fresh: false };
         let mut whole = true;

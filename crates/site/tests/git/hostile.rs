@@ -160,3 +160,98 @@ fn credentials_are_not_in_the_archive() {
     let found = undercroft_site::git::look(&site).unwrap().unwrap();
     assert_eq!(found.remotes, [("origin".to_owned(), "https://example.com/site.git".to_owned())]);
 }
+
+fn give(path: &Path, user: &str) {
+    assert!(std::process::Command::new("chown").arg("-hR").arg(user).arg(path).status().unwrap().success());
+}
+
+#[test]
+fn what_only_others_may_read_is_not_read_for_a_user() {
+    if !rustix::process::geteuid().is_root() {
+        return; // nobody else can read what its owner may not
+    }
+    let bench = Bench::new();
+    let (private, site) = (bench.path("private"), bench.path("site"));
+    make_site(&private.join("repo"));
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+    let open =
+        || bench.open(site.to_str().unwrap(), &CodeRevision::Head).err().map(|error| error.to_string());
+
+    fs::create_dir(&site).unwrap();
+    put(&site, ".git", format!("gitdir: {}/repo/.git\n", private.display()));
+    give(&site, "nobody");
+    assert!(open().unwrap().contains("which its owner may not read"), "{:?}", open());
+    fs::remove_file(site.join(".git")).unwrap();
+    symlink(private.join("repo/.git"), site.join(".git")).unwrap();
+    assert!(open().unwrap().contains("which its owner may not read"), "{:?}", open());
+    fs::remove_file(site.join(".git")).unwrap();
+
+    make_site(&site);
+    put(&private, "secret", "root:secret\n");
+    for name in ["packed-refs", "shallow", "logs/refs/stash", "index"] {
+        let path = site.join(".git").join(name);
+        let own = fs::read(&path).ok();
+        let _ = fs::remove_file(&path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(private.join("secret"), &path).unwrap();
+        give(&site, "nobody");
+        assert!(open().unwrap().contains("which its owner may not read"), "{name}: {:?}", open());
+        fs::remove_file(&path).unwrap();
+        if let Some(bytes) = own {
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    put(&site, ".git/objects/info/alternates", format!("{}/repo/.git/objects\n", private.display()));
+    give(&site, "nobody");
+    assert!(open().unwrap().contains("which its owner may not read"), "{:?}", open());
+    fs::remove_file(site.join(".git/objects/info/alternates")).unwrap();
+    for (link, to) in [
+        ("ab", "repo/.git/objects/info"),
+        ("ab/x", "secret"),
+        ("info/alternates", "secret"),
+        ("info/x", "secret"),
+    ] {
+        let path = site.join(".git/objects").join(link);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(private.join(to), &path).unwrap();
+        let allowed = link == "info/x"; // nobody reads that
+        assert_eq!(open().is_none(), allowed, "{link}: {:?}", open());
+        fs::remove_file(&path).unwrap();
+    }
+    // A submodule is read for the same user.
+    let head = git(&private.join("repo"), &["rev-parse", "HEAD"]);
+    git(&site, &["update-index", "--add", "--cacheinfo", &format!("160000,{},lib", head.trim())]);
+    git(&site, &["commit", "-q", "-m", "lib"]);
+    symlink(private.join("repo"), site.join("lib")).unwrap();
+    give(&site, "nobody");
+    assert!(open().unwrap().contains("which its owner may not read"), "{:?}", open());
+    fs::remove_file(site.join("lib")).unwrap();
+    git(&site, &["reset", "-q", "--hard", "HEAD~1"]);
+    put(&site, ".git/objects/info/alternates", format!("{}/repo/.git/objects\n", private.display()));
+    give(&site, "nobody");
+    // What is open to all may be borrowed, whoever owns it.
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(bench.capture(&site).lost(), Vec::<String>::new());
+}
+
+#[test]
+fn no_program_of_a_submodule_runs() {
+    let bench = Bench::new();
+    let (module, site) = (bench.path("module"), bench.path("site"));
+    make_site(&module);
+    make_site(&site);
+    git(&site, &["submodule", "--quiet", "add", module.to_str().unwrap(), "lib"]);
+    commit(&site, 1_600_001_000, "lib");
+    let sprung = bench.path("sprung");
+    fs::create_dir(&sprung).unwrap();
+    let trap = bench.path("trap");
+    fs::write(&trap, format!("#!/bin/sh\ntouch {}/it\n", sprung.display())).unwrap();
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
+    git(&site.join("lib"), &["config", "core.fsmonitor", trap.to_str().unwrap()]);
+    put(&site, "lib/index.php", "changed");
+    assert_eq!(bench.capture(&site).facts.uncommitted, 1);
+    assert_eq!(fs::read_dir(&sprung).unwrap().count(), 0);
+    git(&site, &["status"]);
+    assert_eq!(fs::read_dir(&sprung).unwrap().count(), 1);
+}
