@@ -1,5 +1,6 @@
 //! The archive's entries, gathered in any order and then sorted.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -109,7 +110,7 @@ impl Layout {
             let entry = Entry { path, kind, size: 0, mtime, mode: 0o755, uid: 0, gid: 0, stamp: [0; 32] };
             items.push(Item { entry, origin: Origin::Nowhere });
         }
-        items.sort_unstable_by(|a, b| order(&a.entry).cmp(order(&b.entry)));
+        items.sort_unstable_by(|a, b| order(&a.entry, &b.entry));
         let mut paths: Vec<&[u8]> = items.iter().map(|item| item.entry.path.as_slice()).collect();
         paths.sort_unstable();
         let twice = paths.windows(2).find_map(|pair| match pair {
@@ -120,10 +121,17 @@ impl Layout {
     }
 }
 
-/// What entries are sorted by: their paths, where a folder's ends in `/`.
-pub(super) fn order(entry: &Entry) -> impl Iterator<Item = &u8> {
-    let slash: &[u8] = if entry.kind == EntryKind::Folder && !entry.path.is_empty() { b"/" } else { b"" };
-    entry.path.iter().chain(slash)
+/// The order of the archive: byte order of the paths, where a folder's ends in `/`.
+pub(super) fn order(a: &Entry, b: &Entry) -> Ordering {
+    let shared = a.path.len().min(b.path.len());
+    let parted = |entry: &'_ Entry| {
+        let slash = entry.kind == EntryKind::Folder && !entry.path.is_empty();
+        slash.then_some(b'/')
+    };
+    let (a_head, a_tail) = a.path.split_at(shared);
+    let (b_head, b_tail) = b.path.split_at(shared);
+    let tails = || a_tail.iter().copied().chain(parted(a)).cmp(b_tail.iter().copied().chain(parted(b)));
+    a_head.cmp(b_head).then_with(tails)
 }
 
 #[cfg(test)]

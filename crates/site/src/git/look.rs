@@ -74,6 +74,9 @@ fn is_tracked(git: &Git, commit: &str, folder: &Path, top: &Path) -> Result<bool
 
     let folder = std::fs::canonicalize(folder).map_err(GitError::io("read", folder))?;
     let Ok(below) = folder.strip_prefix(top) else { return Ok(true) };
+    if below.starts_with(".git") {
+        return Ok(true);
+    }
     let wanted = [commit.as_bytes(), b":", below.as_os_str().as_bytes(), b"\n"].concat();
     let found = git.ask_with("look up the folder", &["cat-file", "--batch-check"], &wanted)?;
     Ok(found.split(|b| *b == b' ').nth(1) == Some(b"tree"))

@@ -14,7 +14,7 @@ use undercroft_model::{Cancelled, Element, Observer};
 use super::command::{Git, complaint, not_run, run};
 use super::error::GitError;
 use super::locate::{self, Place};
-use super::shadow::open_lock;
+use super::shadow::{make_private, open_lock};
 use super::url::Url;
 
 /// What of the remote is fetched: what is the site's own, and not what a host keeps of others' proposals.
@@ -23,7 +23,7 @@ const FETCHED: [&str; 3] =
 
 /// Fetches a repository: all of it at first, then what is new.
 pub(super) fn fetch(url: &Url, cache: &Path, observer: &dyn Observer) -> Result<Place, GitError> {
-    fs::create_dir_all(cache).map_err(GitError::io("make", cache))?;
+    make_private(cache)?;
     let name = blake3::hash(url.shown.as_bytes()).to_hex();
     let name = name.get(..32).unwrap_or_default();
     let lock = cache.join(format!("{name}.lock"));
@@ -56,7 +56,7 @@ impl Remote<'_> {
         if part.exists() {
             fs::remove_dir_all(part).map_err(GitError::io("remove", part))?;
         }
-        fs::create_dir_all(part).map_err(GitError::io("make", part))?;
+        make_private(part)?;
         let git = Git::new(part, &self.url.shown);
         let mut init = git.command();
         init.args(["init", "--quiet", "--bare", "--template="]);
@@ -87,6 +87,9 @@ impl Remote<'_> {
         if let Some(branch) = branch {
             git.ask("set HEAD of the mirror", &["symbolic-ref", "HEAD", branch])?;
         }
+        // Many small fetches leave many small files. What can't be tidied now is tidied later.
+        let tidy = ["-c", "gc.auto=6700", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"];
+        let _ = git.look_for(&tidy)?;
         Ok(())
     }
 

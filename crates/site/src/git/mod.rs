@@ -6,8 +6,14 @@
 //! `packed-refs`, the configuration and the index are made anew, with nothing in them of this machine, this user
 //! or this hour. So an archive is the same, byte for byte, for as long as the repository is.
 //!
-//! A repository may belong to somebody who should not run programs as us: see [`command`] for what is done about
-//! it. Hooks, reflogs (but the stash's), `info/` and what else is a person's own in `.git` is not in the archive.
+//! Each file of the work tree has the time of the commit that last changed it, so that a commit makes only its own
+//! files look new; objects have one time for ever. Owners are 0:0, without names.
+//!
+//! A repository may belong to somebody who should not run programs as us, nor read what is not theirs: `command`,
+//! `shadow` and `trust` say what is done about it. Hooks, reflogs (but the stash's), `info/` and what else is a
+//! person's own in `.git` is not in the archive, and neither are credentials in URLs.
+//!
+//! To read on: `capture` lays an archive out, `part` one repository of it, `source` hands it to the vault.
 
 mod attributes;
 mod blobs;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,7 +34,7 @@ impl Scratch {
     /// Makes one in the cache folder.
     pub fn make(cache: &Path) -> Result<Self, GitError> {
         let scratch = cache.join("scratch");
-        fs::create_dir_all(&scratch).map_err(GitError::io("make", &scratch))?;
+        make_private(&scratch)?;
         let gate = open_lock(&scratch.join("lock"))?;
         flock(&gate, FlockOperation::LockExclusive)
             .map_err(|error| GitError::io("lock", &scratch)(error.into()))?;
@@ -64,6 +65,13 @@ impl Drop for Scratch {
     }
 }
 
+/// Makes a folder, and those above it, that only this user may enter: a site's code is nobody else's business.
+pub(super) fn make_private(folder: &Path) -> Result<(), GitError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(GitError::io("make", folder))
+}
+
+/// Opens a file that is locked to keep others out.
 pub(super) fn open_lock(path: &Path) -> Result<File, GitError> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true).open(path).map_err(GitError::io("write", path))

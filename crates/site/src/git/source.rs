@@ -47,7 +47,7 @@ impl TreeSource for Repository {
 
 impl Repository {
     fn item(&self, entry: &Entry) -> Option<&Item> {
-        let at = self.items.binary_search_by(|item| order(&item.entry).cmp(order(entry))).ok()?;
+        let at = self.items.binary_search_by(|item| order(&item.entry, entry)).ok()?;
         self.items.get(at)
     }
 

@@ -30,7 +30,7 @@ impl Address {
         let shown = || String::from_utf8_lossy(&without_credentials(text.as_bytes())).into_owned();
         if let Some((scheme, rest)) = text.split_once("://") {
             return match scheme.to_ascii_lowercase().as_str() {
-                "file" => Ok(Address::Path(rest.to_owned())),
+                "file" => Ok(Address::Path(decoded(rest).reveal().to_owned())),
                 "http" | "https" => {
                     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
                     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -116,6 +116,12 @@ mod tests {
         ] {
             assert_eq!(String::from_utf8(without_credentials(url.as_bytes())).unwrap(), shown);
         }
+    }
+
+    #[test]
+    fn a_file_url_is_a_path() {
+        let Ok(Address::Path(path)) = Address::parse("file:///srv/my%20site") else { panic!() };
+        assert_eq!(path, "/srv/my site");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use undercroft_model::CodeRevision;
-use undercroft_site::git::GitError;
+use undercroft_site::git::{GitError, look};
 use undercroft_vault::VaultError;
 
 use crate::bench::*;
@@ -124,4 +124,48 @@ fn nothing_is_left_in_the_cache() {
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 3, "two captures and the lock");
     drop((source, other));
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 1);
+}
+
+#[test]
+fn references_that_lead_nowhere_are_told() {
+    let bench = Bench::new();
+    let site = bench.path("site");
+    make_site(&site);
+    put(&site, ".git/refs/heads/garbage", "garbage\n");
+    put(&site, ".git/refs/heads/gone", format!("{}\n", "1".repeat(40)));
+    let lost = bench.capture(&site).lost();
+    for name in ["garbage", "gone"] {
+        let text = format!(": the reference refs/heads/{name} names an object that is not in the repository");
+        assert!(lost.contains(&text), "{lost:?}");
+    }
+    assert_eq!(lost.len(), 2, "{lost:?}");
+}
+
+#[test]
+fn a_look_finds_what_is_there() {
+    let bench = Bench::new();
+    let (origin, site) = (bench.path("origin"), bench.path("site"));
+    make_site(&origin);
+    git(bench.dir.path(), &["clone", "-q", origin.to_str().unwrap(), site.to_str().unwrap()]);
+    git_at(&site, 1_500_000_000, &["tag", "-a", "-m", "old", "v0.9"]);
+    fs::create_dir(site.join("new")).unwrap();
+    let found = look(&site.join("web")).unwrap().unwrap();
+    assert_eq!(
+        (found.top.as_path(), found.bare, found.tracked),
+        (site.canonicalize().unwrap().as_path(), false, true)
+    );
+    assert_eq!(found.branch.as_deref(), Some("main"));
+    assert_eq!(found.commit.unwrap(), git(&site, &["rev-parse", "HEAD"]).trim());
+    assert_eq!(found.remotes, [("origin".to_owned(), origin.to_str().unwrap().to_owned())]);
+    assert_eq!(found.tags, ["v1.0", "light", "v0.9"]);
+    assert!(!look(&site.join("new")).unwrap().unwrap().tracked);
+    assert!(look(&site.join(".git")).unwrap().unwrap().tracked);
+    git(&site, &["checkout", "-q", "--detach"]);
+    assert_eq!(look(&site).unwrap().unwrap().branch, None);
+    assert_eq!(look(bench.dir.path()).unwrap(), None);
+    assert!(look(&bench.path("nowhere")).is_err());
+    let bare = bench.path("bare.git");
+    git(bench.dir.path(), &["init", "-q", "--bare", bare.to_str().unwrap()]);
+    let found = look(&bare).unwrap().unwrap();
+    assert_eq!((found.bare, found.commit, found.tracked), (true, None, false));
 }
