@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
 
 use undercroft_vault::stream::{Content, Settled};
 
-use super::command::Git;
+use super::command::{Git, Running};
 use super::error::GitError;
 use super::oid::ObjectId;
 
@@ -20,17 +20,9 @@ pub(super) struct Blobs {
 
 #[derive(Debug)]
 struct Reader {
-    child: Child,
+    _running: Running,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        // It may wait for us to read on, or to ask more.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Blobs {
@@ -42,11 +34,11 @@ impl Blobs {
     fn start(&self) -> io::Result<Reader> {
         let mut command = self.git.command();
         command.args(["cat-file", "--batch"]).stdin(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn()?;
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        let mut running = Running::start(command)?;
+        let (Some(stdin), Some(stdout)) = running.pipes() else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        Ok(Reader { child, stdin, stdout: BufReader::with_capacity(64 << 10, stdout) })
+        Ok(Reader { _running: running, stdin, stdout: BufReader::with_capacity(64 << 10, stdout) })
     }
 
     /// Opens a blob. `None` if it is missing.

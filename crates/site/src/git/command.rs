@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use super::error::GitError;
 
@@ -124,6 +124,35 @@ pub(super) fn run(mut command: Command, input: Option<&[u8]>) -> Result<Output, 
         });
         child.wait_with_output().map_err(GitError::NoGit)
     })
+}
+
+/// A command that is ended when it is dropped: it may wait for us to read on, or to ask more.
+#[derive(Debug)]
+pub(super) struct Running(Child);
+
+impl Running {
+    /// Starts a command.
+    pub fn start(mut command: Command) -> Result<Self, GitError> {
+        command.spawn().map(Running).map_err(|error| not_run(&command, error))
+    }
+
+    /// Its input and output, where they are pipes that nobody took yet.
+    pub fn pipes(&mut self) -> (Option<ChildStdin>, Option<ChildStdout>) {
+        (self.0.stdin.take(), self.0.stdout.take())
+    }
+
+    /// Waits for its end, and tells whether it succeeded.
+    pub fn succeeded(mut self) -> bool {
+        self.0.wait().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing happens to one that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Why a command was not run: its folder may be to blame.

@@ -83,9 +83,14 @@ impl Remote<'_> {
         let git = Git::new(mirror, &self.url.shown);
         let answer = self.ask(mirror, &["ls-remote", "--symref", "origin", "HEAD"])?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        let branch = answer.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
-        if let Some(branch) = branch {
-            git.ask("set HEAD of the mirror", &["symbolic-ref", "HEAD", branch])?;
+        let mut heads = answer.lines().filter_map(|line| line.strip_suffix("\tHEAD"));
+        match heads.next() {
+            Some(head) if let Some(branch) = head.strip_prefix("ref: ") => {
+                git.ask("set HEAD of the mirror", &["symbolic-ref", "HEAD", branch])?;
+            }
+            // It is detached there. If no branch or tag leads to that commit, it was not fetched, and HEAD stays.
+            Some(id) => drop(git.look_for(&["update-ref", "--no-deref", "HEAD", id])?),
+            None => {}
         }
         // Many small fetches leave many small files. What can't be tidied now is tidied later.
         let tidy = ["-c", "gc.auto=6700", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"];

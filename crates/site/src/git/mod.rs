@@ -110,8 +110,12 @@ impl Repository {
             repository: repository_name(&parts),
             why: format!("two entries are called {}", shown(&path)),
         })?;
-        observer.expect(Element::Code, items.iter().map(|item| item.entry.size).sum());
-        let facts = facts(&parts, &items)?;
+        observer.expect(Element::Code, stream_len(&items));
+        let mut facts = facts(&parts, &items)?;
+        if !may_move {
+            // All of a mirror came from its remote.
+            facts.unpushed = Some(0);
+        }
         Ok(Repository {
             parts,
             items,
@@ -144,6 +148,11 @@ fn find(path: &Path) -> Result<Place, GitError> {
 
 fn repository_name(parts: &[Part]) -> String {
     parts.first().map(|part| part.place.called()).unwrap_or_default()
+}
+
+/// About how many bytes the archive's stream has: a block a header, contents in whole blocks, two blocks at the end.
+fn stream_len(items: &[Item]) -> u64 {
+    items.iter().map(|item| 512 + item.entry.size.next_multiple_of(512)).sum::<u64>() + 1024
 }
 
 fn facts(parts: &[Part], items: &[Item]) -> Result<CodeFacts, GitError> {

@@ -11,11 +11,11 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use undercroft_model::{Cancelled, Observer};
 
-use super::command::{Git, not_run};
+use super::command::{Git, Running};
 use super::error::GitError;
 use super::oid::ObjectId;
 use super::part::Part;
@@ -105,46 +105,34 @@ impl History<'_> {
         wanted: &HashSet<&[u8]>,
         end: Option<&ObjectId>,
     ) -> Result<Option<(Times, Option<ObjectId>)>, GitError> {
-        let mut command = self.git.command();
         // No path of the history can hold the name of a commit that comes after it.
         let mark = format!("{}\x01", self.tip);
-        let format = format!("--format={}%x01%ct %P", self.tip);
-        command.args([
-            "log",
-            "-z",
-            "--first-parent",
-            "-m",
-            "--no-renames",
-            "--name-only",
-            "--no-show-signature",
-        ]);
-        command.args([&format, &self.tip.to_string()]);
-        if let Some(end) = end {
-            command.args(["--not", &end.to_string()]);
-        }
-        command.args(["--"]).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|error| not_run(&command, error))?;
-        let Some(stdout) = child.stdout.take() else { return Ok(None) };
+        let mut running = Running::start(self.command(end))?;
+        let (_, Some(stdout)) = running.pipes() else { return Ok(None) };
         let mut log = Log { times: Times::new(), now: 0, before: None, fresh: false };
-        let mut whole = true;
         for token in BufReader::with_capacity(256 << 10, stdout).split(0) {
             let token = token.map_err(GitError::io("read", self.git.called()))?;
             log.token(&token, mark.as_bytes(), wanted);
-            if self.observer.cancelled() || log.times.len() == wanted.len() {
-                whole = false;
-                break;
+            if self.observer.cancelled() {
+                return Err(Cancelled.into());
+            }
+            if log.times.len() == wanted.len() {
+                // It does not matter what comes before.
+                return Ok(Some((log.times, end.copied())));
             }
         }
-        if !whole {
-            let _ = child.kill();
+        Ok(running.succeeded().then_some((log.times, log.before)))
+    }
+
+    fn command(&self, end: Option<&ObjectId>) -> Command {
+        let mut command = self.git.command();
+        command.args(["log", "-z", "--first-parent", "-m", "--no-renames", "--name-only"]);
+        command.args([&format!("--format={}%x01%ct %P", self.tip), &self.tip.to_string()]);
+        if let Some(end) = end {
+            command.args(["--not", &end.to_string()]);
         }
-        let status = child.wait().map_err(GitError::NoGit)?;
-        if self.observer.cancelled() {
-            return Err(Cancelled.into());
-        }
-        // If all was found, it does not matter what comes before.
-        let reached = if whole { log.before } else { end.copied() };
-        Ok((!whole || status.success()).then_some((log.times, reached)))
+        command.arg("--").stderr(Stdio::null());
+        command
     }
 }
 

@@ -94,13 +94,18 @@ impl Bench {
         let mut source = Repository::open(repository, revision, &self.path("cache"), &listener).unwrap();
         let counts = self.write(&mut source, &listener).unwrap();
         let facts = source.finish().unwrap();
+        let archive = self.last_archive();
+        Captured { facts, counts, remarks: listener.0.into_inner().unwrap(), archive }
+    }
+
+    fn last_archive(&self) -> Vec<u8> {
         let index = Arc::new(self.vault.read_index().unwrap());
         let record = self.last.borrow().clone().unwrap();
         let mut archive = Vec::new();
         undercroft_vault::archive::write_range(&self.vault, &index, &record, 0..record.len(), &mut archive)
             .unwrap();
         assert_eq!(archive.len() as u64, record.len());
-        Captured { facts, counts, remarks: listener.0.into_inner().unwrap(), archive }
+        archive
     }
 
     /// Writes the source's archive.
@@ -124,9 +129,18 @@ impl Bench {
 
     /// Unpacks an archive, and gives its top folder.
     pub fn unpack(&self, captured: &Captured) -> PathBuf {
+        self.unpack_bytes(&captured.archive)
+    }
+
+    /// Unpacks the archive that was written last.
+    pub fn unpack_last(&self) -> PathBuf {
+        self.unpack_bytes(&self.last_archive())
+    }
+
+    fn unpack_bytes(&self, archive: &[u8]) -> PathBuf {
         let folder = TempDir::new_in(self.dir.path()).unwrap().keep();
         let file = folder.join("code.tar.gz");
-        fs::write(&file, &captured.archive).unwrap();
+        fs::write(&file, archive).unwrap();
         let output = Command::new("tar").arg("xzf").arg(&file).arg("-C").arg(&folder).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         folder.join("code_live")

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use undercroft_model::CodeRevision;
 use undercroft_site::git::{GitError, look};
@@ -108,6 +109,54 @@ fn objects_packed_anew_meanwhile_are_worth_repeating() {
     assert!(matches!(error, GitError::Vanished(_)) && error.is_worth_repeating(), "{error}");
     drop(source);
     bench.prove(&bench.capture(&site), &site);
+}
+
+#[test]
+fn a_capture_beside_a_repack_is_whole_or_worth_repeating() {
+    let bench = Bench::new();
+    let site = bench.path("site");
+    make_site(&site);
+    let stop = AtomicBool::new(false);
+    let mut whole = 0;
+    std::thread::scope(|scope| {
+        let packer = scope.spawn(|| {
+            for n in 0.. {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Packed, and unpacked again.
+                put(&site, "../blob", n.to_string());
+                git(&site, &["hash-object", "-w", "../blob"]);
+                git(&site, &["repack", "-q", "-a", "-d", "-f"]);
+                git(&site, &["repack", "-q", "-A", "-d"]);
+                git(&site, &["prune-packed", "-q"]);
+            }
+        });
+        for _ in 0..12 {
+            let mut source = match bench.open(site.to_str().unwrap(), &CodeRevision::Head) {
+                Ok(source) => source,
+                Err(error) => {
+                    assert!(error.is_worth_repeating(), "{error}");
+                    continue;
+                }
+            };
+            match bench.write(&mut source, &Listener::default()) {
+                Ok(_) => {
+                    whole += 1;
+                    let copy = bench.unpack_last();
+                    let fsck = try_git(&copy, &["fsck", "--full", "--strict", "--no-dangling"]);
+                    assert!(fsck.0 && git(&copy, &["status", "--porcelain"]).is_empty(), "{fsck:?}");
+                }
+                Err(VaultError::Source(error)) => {
+                    assert!(GitError::of(&error).is_some_and(GitError::is_worth_repeating), "{error}");
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        stop.store(true, Ordering::SeqCst);
+        packer.join().unwrap();
+    });
+    eprintln!("{whole} of 12 were whole");
 }
 
 #[test]

@@ -284,3 +284,15 @@ fn nothing_committed_is_an_error_that_says_so() {
     let error = bench.open(bench.dir.path().to_str().unwrap(), &CodeRevision::Head).err().unwrap();
     assert!(error.to_string().contains("is in no git repository"), "{error}");
 }
+
+#[test]
+fn a_commit_without_files() {
+    let bench = Bench::new();
+    let site = bench.path("site");
+    fs::create_dir(&site).unwrap();
+    git(&site, &["init", "-q"]);
+    git(&site, &["commit", "-q", "--allow-empty", "-m", "empty"]);
+    let captured = bench.capture(&site);
+    bench.prove(&captured, &site);
+    assert_eq!(captured.facts.tree.files, captured.counts.files);
+}

@@ -131,7 +131,14 @@ fn a_url_is_mirrored_and_then_followed() {
     let second = bench.capture_at(&url, &CodeRevision::Head);
     assert_eq!(second.facts.reference.as_deref(), Some("next"));
     bench.prove(&second, &site);
+    assert_eq!(second.facts.unpushed, Some(0));
     assert_eq!(mirrors(&bench).len(), 1);
+    git(&site, &["checkout", "-q", "--detach", "main"]);
+    let third = bench.capture_at(&url, &CodeRevision::Head);
+    assert_eq!(
+        (third.facts.reference.as_deref(), third.facts.commit.unwrap().as_str()),
+        (None, git(&site, &["rev-parse", "main"]).trim())
+    );
 }
 
 #[test]
