@@ -198,7 +198,11 @@ mod tests {
         for fragment in [&ours, &theirs, &ours] {
             assert_eq!(fetcher.raw(fragment).unwrap(), raw);
             let len = fragment.deflated_len as usize;
-            fetcher.deflated(&[*fragment], |_, bytes| Ok(assert_eq!(bytes.len(), len))).unwrap();
+            let check = |_: &FragmentRef, bytes: &[u8]| {
+                assert_eq!(bytes.len(), len);
+                Ok(())
+            };
+            fetcher.deflated(&[*fragment], check).unwrap();
         }
         let unknown = FragmentRef { deflated_len: 77, ..ours };
         assert!(matches!(fetcher.raw(&unknown), Err(VaultError::MissingFragment { .. })));
