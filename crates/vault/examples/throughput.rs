@@ -78,7 +78,7 @@ fn tree(
     let vault = session.vault();
     let previous = match last {
         Some(last) => {
-            let fetcher = Fetcher::new(vault, Arc::new(vault.read_index()?));
+            let fetcher = Fetcher::new(vault, session.index());
             Some(ManifestReader::open(fetcher, &last.manifest)?)
         }
         None => None,

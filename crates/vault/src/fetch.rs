@@ -18,10 +18,15 @@ const GAP: usize = 64 << 10;
 
 /// Reads fragments. Keeps the keys of the packs it has met.
 pub struct Fetcher {
+    packs: Packs,
+    deflater: Deflater,
+}
+
+/// The packs that fragments come from.
+struct Packs {
     vault: Vault,
     index: Arc<Index>,
     keys: HashMap<PackId, BodyKey>,
-    deflater: Deflater,
 }
 
 /// A stretch of a pack that is read in one go.
@@ -33,7 +38,8 @@ struct Stretch {
 impl Fetcher {
     /// A reader of what `index` knows.
     pub fn new(vault: &Vault, index: Arc<Index>) -> Self {
-        Fetcher { vault: vault.clone(), index, keys: HashMap::new(), deflater: Deflater::new() }
+        let packs = Packs { vault: vault.clone(), index, keys: HashMap::new() };
+        Fetcher { packs, deflater: Deflater::new() }
     }
 
     /// Gives each fragment's bytes, as stretches of deflate, to `take`, in order.
@@ -41,6 +47,33 @@ impl Fetcher {
     /// # Errors
     /// [`VaultError`] if one is missing or damaged, or if `take` fails.
     pub fn deflated(
+        &mut self,
+        fragments: &[FragmentRef],
+        take: impl FnMut(&FragmentRef, &[u8]) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
+        self.packs.deflated(fragments, take)
+    }
+
+    /// Appends the fragments' raw bytes.
+    ///
+    /// # Errors
+    /// [`VaultError`] if one is missing or damaged.
+    pub fn raw(&mut self, fragments: &[FragmentRef], out: &mut Vec<u8>) -> Result<(), VaultError> {
+        let (deflater, mut bad) = (&mut self.deflater, None);
+        let result = self.packs.deflated(fragments, |fragment, bytes| {
+            let start = out.len();
+            out.resize(start + fragment.raw_len as usize, 0);
+            deflater.inflate_to(bytes, &mut out[start..]).map_err(|_| {
+                bad = Some(*fragment);
+                VaultError::Stopped
+            })
+        });
+        bad.map_or(result, |fragment| Err(self.packs.damaged(&fragment)))
+    }
+}
+
+impl Packs {
+    fn deflated(
         &mut self,
         fragments: &[FragmentRef],
         mut take: impl FnMut(&FragmentRef, &[u8]) -> Result<(), VaultError>,
@@ -53,19 +86,6 @@ impl Fetcher {
             rest = after;
         }
         Ok(())
-    }
-
-    /// The raw bytes of one fragment.
-    ///
-    /// # Errors
-    /// [`VaultError`] if it is missing or damaged.
-    pub fn raw(&mut self, fragment: &FragmentRef) -> Result<Vec<u8>, VaultError> {
-        let mut deflated = Vec::new();
-        self.deflated(std::slice::from_ref(fragment), |_, bytes| {
-            deflated.extend_from_slice(bytes);
-            Ok(())
-        })?;
-        self.deflater.inflate(&deflated, fragment.raw_len as usize).map_err(|_| self.damaged(fragment))
     }
 
     fn locate(&self, fragment: &FragmentRef) -> Result<Located, VaultError> {
@@ -196,7 +216,9 @@ mod tests {
 
         let mut fetcher = Fetcher::new(&vault, Arc::new(vault.read_index().unwrap()));
         for fragment in [&ours, &theirs, &ours] {
-            assert_eq!(fetcher.raw(fragment).unwrap(), raw);
+            let mut back = vec![];
+            fetcher.raw(&[*fragment], &mut back).unwrap();
+            assert_eq!(back, raw);
             let len = fragment.deflated_len as usize;
             let check = |_: &FragmentRef, bytes: &[u8]| {
                 assert_eq!(bytes.len(), len);
@@ -205,7 +227,7 @@ mod tests {
             fetcher.deflated(&[*fragment], check).unwrap();
         }
         let unknown = FragmentRef { deflated_len: 77, ..ours };
-        assert!(matches!(fetcher.raw(&unknown), Err(VaultError::MissingFragment { .. })));
+        assert!(matches!(fetcher.raw(&[unknown], &mut vec![]), Err(VaultError::MissingFragment { .. })));
 
         let session = Session::begin(&vault).unwrap();
         assert!(session.has_all(&[ours, theirs]) && !session.has_all(&[ours, unknown]));

@@ -16,6 +16,9 @@ use crate::stream::SectionLabel;
 /// So many references fit a record; more are kept as fragments themselves.
 const ROOT_MAX: usize = 64;
 
+/// So many fragments of a manifest are read together: each alone would be a request.
+const AHEAD: usize = 16;
+
 /// Writes a manifest, item by item, and sums up the stream that it describes.
 pub struct ManifestWriter<'s> {
     session: &'s Session,
@@ -138,9 +141,7 @@ impl ManifestReader {
         let mut fragments = root.fragments.clone();
         for _ in 0..root.level {
             let mut bytes = Vec::new();
-            for fragment in &fragments {
-                bytes.extend(fetcher.raw(fragment)?);
-            }
+            fetcher.raw(&fragments, &mut bytes)?;
             let mut reader = Reader::new(&bytes);
             fragments = Vec::with_capacity(bytes.len() / FragmentRef::LEN);
             while reader.left() > 0 {
@@ -207,10 +208,13 @@ impl ManifestReader {
 
     fn take(&mut self, len: usize) -> Result<&[u8], VaultError> {
         while self.buffer.len() - self.at < len {
-            let fragment = self.fragments.pop_front().ok_or_else(|| malformed(Malformed))?;
+            let next: Vec<_> = self.fragments.drain(..self.fragments.len().min(AHEAD)).collect();
+            if next.is_empty() {
+                return Err(malformed(Malformed));
+            }
             self.buffer.drain(..self.at);
             self.at = 0;
-            self.buffer.extend_from_slice(&self.fetcher.raw(&fragment)?);
+            self.fetcher.raw(&next, &mut self.buffer)?;
         }
         self.at += len;
         Ok(&self.buffer[self.at - len..self.at])

@@ -40,6 +40,22 @@ struct Features {
     sweep: Vec<String>,
 }
 
+impl Features {
+    fn allow(&self, operation: Operation, vault: Uuid) -> Result<(), VaultError> {
+        let unknown = match operation {
+            Operation::Read => &self.read,
+            Operation::Write => &self.write,
+            Operation::Check => &self.check,
+            Operation::Sweep => &self.sweep,
+        };
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let source = OpenError::Feature(unknown.join(", "));
+        Err(VaultError::Object { object: config_name(vault), source })
+    }
+}
+
 /// What a program wants to do to a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
@@ -100,18 +116,20 @@ impl Vault {
     /// As [`open_or_create`](Self::open_or_create), and if there is none.
     pub fn open(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
         let features = read_config(store.as_ref(), id)?;
+        features.allow(Operation::Read, id)?;
         let name = keys_name(id, &recovery.public());
         let fail = |source| VaultError::Object { object: name.clone(), source };
-        let object = store.get(&name)?;
+        let object = match store.get(&name) {
+            Err(StoreError::Missing { .. }) => return Err(VaultError::OtherRecoveryKey { vault: id }),
+            other => other?,
+        };
         let plain =
             seal::open_object(&object, ObjectKind::Keys, id, recovery, &salt(id), b"").map_err(fail)?;
         let plain = zeroize::Zeroizing::new(plain);
         let mut reader = Reader::new(&plain);
         let mut key = || reader.array().map(SecretKey::from_bytes).map_err(|e| fail(e.into()));
         let keys = VaultKeys { secret: key()?, writer: key()? };
-        let vault = Vault { store, id, keys, features: Arc::new(features) };
-        vault.may(Operation::Read)?;
-        Ok(vault)
+        Ok(Vault { store, id, keys, features: Arc::new(features) })
     }
 
     /// Whether this release knows all that it must know of the vault to do this.
@@ -119,17 +137,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Object`] names the vault's config and the features that are not known.
     pub fn may(&self, operation: Operation) -> Result<(), VaultError> {
-        let unknown = match operation {
-            Operation::Read => &self.features.read,
-            Operation::Write => &self.features.write,
-            Operation::Check => &self.features.check,
-            Operation::Sweep => &self.features.sweep,
-        };
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let source = OpenError::Feature(unknown.join(", "));
-        Err(VaultError::Object { object: config_name(self.id), source })
+        self.features.allow(operation, self.id)
     }
 
     /// The vault's UUID, which is its site's.

@@ -15,7 +15,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use crate::error::VaultError;
 use crate::fragment::{FragmentId, FragmentRef, hex};
-use crate::index::PackFacts;
+use crate::index::{Index, PackFacts};
 use crate::seal::{self, ObjectKind};
 use crate::vault::{Operation, Vault};
 
@@ -78,13 +78,17 @@ impl Session {
 
     /// The fragment as the vault has it, if it has it.
     pub fn known(&self, id: &FragmentId) -> Option<FragmentRef> {
-        self.shared.index().get(id)
+        self.shared.known(id)
+    }
+
+    /// What the vault had when the session began, for reading earlier backups meanwhile.
+    pub fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.shared.index)
     }
 
     /// Whether the vault has all of these fragments, with exactly these measures.
     pub fn has_all(&self, fragments: &[FragmentRef]) -> bool {
-        let index = self.shared.index();
-        fragments.iter().all(|fragment| index.has(fragment))
+        fragments.iter().all(|fragment| self.shared.has(fragment))
     }
 
     /// Hands in a piece of an archive's stream. Blocks while too much is under way.

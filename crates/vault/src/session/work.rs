@@ -101,7 +101,10 @@ pub(super) struct Shared {
     pub bytes: AtomicU64,
     /// Memory of packs that were written.
     buffers: Mutex<Vec<Vec<u8>>>,
-    index: RwLock<Index>,
+    /// What the vault had when the session began.
+    pub index: Arc<Index>,
+    /// What is new since.
+    fresh: RwLock<Index>,
     data: Mutex<Option<Arc<SharedPack>>>,
     meta: Mutex<Option<Arc<SharedPack>>>,
     failure: Mutex<Option<VaultError>>,
@@ -144,7 +147,8 @@ impl Shared {
             fragments: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             buffers: Mutex::default(),
-            index: RwLock::new(index),
+            index: Arc::new(index),
+            fresh: RwLock::default(),
             data: Mutex::default(),
             meta: Mutex::default(),
             failure: Mutex::default(),
@@ -163,12 +167,20 @@ impl Shared {
         lock(&self.failure).take()
     }
 
-    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    fn fresh(&self) -> RwLockReadGuard<'_, Index> {
+        self.fresh.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    fn fresh_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.fresh.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn known(&self, id: &FragmentId) -> Option<FragmentRef> {
+        self.index.get(id).or_else(|| self.fresh().get(id))
+    }
+
+    pub(super) fn has(&self, fragment: &FragmentRef) -> bool {
+        self.index.has(fragment) || self.fresh().has(fragment)
     }
 
     /// A sealing thread.
@@ -199,7 +211,7 @@ impl Shared {
 
     fn store_piece(&self, piece: &Piece, scratch: &mut Scratch) -> Result<FragmentRef, VaultError> {
         let id = FragmentId(*blake3::keyed_hash(self.keys.writer.reveal(), &piece.raw).as_bytes());
-        if let Some(known) = self.index().get(&id) {
+        if let Some(known) = self.known(&id) {
             return Ok(known);
         }
         let mut deflated = scratch.deflater.deflate(&piece.raw);
@@ -211,7 +223,7 @@ impl Shared {
         };
         let Some(reserved) = self.reserve(piece.kind, &fragment)? else {
             // Another thread was faster.
-            return self.index().get(&id).ok_or(VaultError::Stopped);
+            return self.known(&id).ok_or(VaultError::Stopped);
         };
         let Reserved { pack, place, key } = reserved;
         pack::seal_fragment(&key, &fragment, place.slot, &mut deflated).ok_or(VaultError::BadMemory)?;
@@ -227,11 +239,11 @@ impl Shared {
     fn reserve(&self, kind: ObjectKind, fragment: &FragmentRef) -> Result<Option<Reserved>, VaultError> {
         let mut open = lock(if kind == ObjectKind::MetaPack { &self.meta } else { &self.data });
         {
-            let mut index = self.index_mut();
-            if index.get(&fragment.id).is_some() {
+            let mut fresh = self.fresh_mut();
+            if fresh.get(&fragment.id).is_some() {
                 return Ok(None);
             }
-            index.claim(*fragment);
+            fresh.claim(*fragment);
         }
         self.fragments.fetch_add(1, Ordering::Relaxed);
         let pack = Arc::clone(open.get_or_insert_default());

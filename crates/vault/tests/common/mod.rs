@@ -213,16 +213,16 @@ pub fn backup_watched(
     observer: &dyn Observer,
 ) -> Result<(ArchiveRecord, TreeCounts, Stored), VaultError> {
     let session = Session::begin(vault)?;
-    let written = previous(vault, last).and_then(|previous| {
+    let written = previous(&session, last).and_then(|previous| {
         let job = TreeJob { name: "files.tar.gz", top: TOP, element: Element::Files, previous, observer };
         write_tree(&session, &mut tree.source(), job)
     });
     finish(session, written).map(|((record, counts), stored)| (record, counts, stored))
 }
 
-fn previous(vault: &Vault, last: Option<&ArchiveRecord>) -> Result<Option<ManifestReader>, VaultError> {
+fn previous(session: &Session, last: Option<&ArchiveRecord>) -> Result<Option<ManifestReader>, VaultError> {
     let Some(last) = last else { return Ok(None) };
-    let fetcher = Fetcher::new(vault, Arc::new(vault.read_index()?));
+    let fetcher = Fetcher::new(session.vault(), session.index());
     ManifestReader::open(fetcher, &last.manifest).map(Some)
 }
 
