@@ -19,6 +19,8 @@ use crate::seal::{self, BodyKey, HEADER_LEN, ObjectKind, OpenError, TAG_LEN};
 
 /// A pack is closed when it has grown to this.
 pub const TARGET_LEN: usize = 16 << 20;
+/// Room beyond it, for the last fragment and the directory.
+const MARGIN: usize = 5 << 20;
 /// Length of the trailer.
 pub const TRAILER_LEN: usize = 16;
 const TRAILER_MAGIC: &[u8; 8] = b"UCPKEND1";
@@ -67,6 +69,8 @@ impl PackWriter {
     ) -> Result<Self, NoRandomness> {
         let (header, key) = seal::begin(kind, vault, &keys.public, &keys.writer)?;
         let mut bytes = buffer;
+        // Once and for all: growing would leave holes of every size behind. Untouched memory costs nothing.
+        bytes.reserve_exact((TARGET_LEN + MARGIN).saturating_sub(bytes.len()));
         bytes.resize(bytes.len().max(HEADER_LEN), 0);
         bytes[..HEADER_LEN].copy_from_slice(&header);
         Ok(PackWriter { bytes, len: HEADER_LEN, key: Arc::new(key), directory: Vec::new(), empty: 0 })
@@ -79,7 +83,7 @@ impl PackWriter {
         let offset = u32::try_from(self.len).ok()?;
         self.len += fragment.deflated_len as usize + TAG_LEN;
         if self.bytes.len() < self.len {
-            self.bytes.resize(self.len.next_multiple_of(1 << 20), 0);
+            self.bytes.resize(self.len, 0);
         }
         self.directory.push(*fragment);
         self.empty += 1;
