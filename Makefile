@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: build test lint docs clean help
+.PHONY: build test lint docs demo clean help
 
 build: ## Build the whole workspace, optimised
 	scripts/install-needs build
@@ -22,6 +22,9 @@ lint: ## Formatting, warnings, licences and banned crates
 docs: ## Build the documentation; a broken link fails
 	scripts/install-needs build
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+demo: build ## Back up a real WordPress, made for the purpose, and show the result
+	scripts/demo
 
 clean: ## Remove what was built
 	$(CARGO) clean
