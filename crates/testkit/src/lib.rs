@@ -4,3 +4,4 @@
 #![allow(clippy::expect_used)]
 
 pub mod mariadb;
+pub mod wordpress;

@@ -209,7 +209,7 @@ fn launch(folder: &TempDir, options: &Options) -> Result<(Child, PathBuf, u16), 
 }
 
 /// Gives a client its input, and its output back.
-fn feed(mut client: Command, input: &[u8]) -> Output {
+pub(crate) fn feed(mut client: Command, input: &[u8]) -> Output {
     client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = client.spawn().unwrap_or_else(|error| panic!("the client can't be run: {error}"));
     let mut stdin = child.stdin.take().expect("the pipe that was asked for");
@@ -225,7 +225,7 @@ fn feed(mut client: Command, input: &[u8]) -> Output {
 }
 
 /// What a program said on stderr and stdout, at a length that a person reads.
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stdout));
     text.chars().take(4000).collect()
@@ -242,7 +242,7 @@ fn user_argument(folder: &Path) -> Option<&'static str> {
     (owner == 0).then_some("--user=root")
 }
 
-fn joined(option: &str, path: &Path) -> OsString {
+pub(crate) fn joined(option: &str, path: &Path) -> OsString {
     let mut argument = OsString::from(option);
     argument.push(path);
     argument
