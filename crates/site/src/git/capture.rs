@@ -19,6 +19,8 @@ const NAMED: usize = 20;
 /// A capture that is being laid out.
 pub(super) struct Capture<'a> {
     pub observer: &'a dyn Observer,
+    /// Whether the repository is a mirror of ours.
+    pub mirrored: bool,
     /// Where times are remembered.
     pub cache: &'a Path,
     pub scratch: &'a Path,
@@ -31,6 +33,14 @@ pub(super) struct Capture<'a> {
 impl Capture<'_> {
     pub fn remark(&self, remark: Remark) {
         self.observer.remark(Element::Code, remark);
+    }
+
+    /// What to do about something that a repository lacks.
+    pub fn remedy(&self, command: &str) -> String {
+        match self.mirrored {
+            false => format!("run {command}"),
+            true => "a URL gives the repository alone: name a clone that has it instead".to_owned(),
+        }
     }
 
     /// Adds a repository and its submodules.
@@ -69,8 +79,9 @@ impl Capture<'_> {
         let found = submodules::locate(place, link)?.filter(|_| depth < DEPTH);
         let Some(found) = found else {
             let text = format!(
-                "is a submodule whose repository is not here: its commit {} is not in the backup; run git submodule update --init",
-                link.commit
+                "is a submodule whose repository is not here: its commit {} is not in the backup; {}",
+                link.commit,
+                self.remedy("git submodule update --init")
             );
             self.remark(Remark::lost(subject, text));
             return Ok(());
@@ -84,8 +95,9 @@ impl Capture<'_> {
                 error @ (GitError::Failed { .. } | GitError::Damaged { .. } | GitError::NotARepository(_)),
             ) => {
                 let text = format!(
-                    "is a submodule whose commit {} could not be captured ({error}); run git submodule update --init",
-                    link.commit
+                    "is a submodule whose commit {} could not be captured ({error}); {}",
+                    link.commit,
+                    self.remedy("git submodule update --init")
                 );
                 self.remark(Remark::lost(subject, text));
                 Ok(())

@@ -22,7 +22,7 @@ pub(super) struct Changes {
 }
 
 /// What of the repository's configuration decides whether a file counts as changed. None of it names a program.
-const RESPECTED: [&str; 10] = [
+const RESPECTED: [&str; 9] = [
     "core.filemode",
     "core.autocrlf",
     "core.eol",
@@ -32,7 +32,6 @@ const RESPECTED: [&str; 10] = [
     "core.trustctime",
     "core.checkstat",
     "core.excludesfile",
-    "core.attributesfile",
 ];
 
 /// Counts a work tree's changes against the HEAD of the shadow; an error's text if that can't be done.

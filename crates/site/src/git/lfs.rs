@@ -88,13 +88,12 @@ impl Capture<'_> {
             }
         }
         if absent > 0 {
-            let text = match absent {
-                1 => "1 file is an LFS pointer whose content is not in this repository: run git lfs fetch"
-                    .to_owned(),
-                n => format!(
-                    "{n} files are LFS pointers whose content is not in this repository: run git lfs fetch"
-                ),
+            let what = match absent {
+                1 => "1 file is an LFS pointer".to_owned(),
+                n => format!("{n} files are LFS pointers"),
             };
+            let remedy = self.remedy("git lfs fetch");
+            let text = format!("{what} whose content is not in this repository: {remedy}");
             self.remark(Remark::lost(shown(&part.spot.work), text));
         }
         Ok(())

@@ -26,7 +26,17 @@ pub(super) struct Place {
 impl Place {
     /// Checks that the files which are read as a whole lead nowhere that its owner may not look.
     pub fn check_files(&self) -> Result<(), GitError> {
-        for name in ["config", "packed-refs", "shallow", "logs/refs/stash", "objects", "refs", "lfs"] {
+        for name in [
+            "config",
+            "packed-refs",
+            "shallow",
+            "logs/refs/stash",
+            "objects",
+            "refs",
+            "lfs",
+            "info/exclude",
+            "info/attributes",
+        ] {
             trust::check(self.owner, &self.common_dir, &self.common_dir.join(name))?;
         }
         for name in ["HEAD", "index"] {
@@ -106,6 +116,7 @@ fn with_common(git_dir: PathBuf, work_tree: Option<PathBuf>, user: Option<u32>) 
         let work_tree = work_tree.filter(|_| !bare);
         return Ok(Place { common_dir: git_dir.clone(), git_dir, work_tree, owner });
     }
+    trust::check(owner, &git_dir, &file)?;
     let text = fs::read(&file).map_err(GitError::io("read", &file))?;
     let common = git_dir.join(OsStr::from_bytes(text.trim_ascii_end()));
     let common_dir = fs::canonicalize(&common).map_err(GitError::io("read", common))?;

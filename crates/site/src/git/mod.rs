@@ -97,6 +97,7 @@ impl Repository {
         let scratch = Scratch::make(cache)?;
         let mut capture = Capture {
             observer,
+            mirrored: !may_move,
             cache,
             scratch: scratch.path(),
             shadows: 0,

@@ -117,7 +117,6 @@ fn a_capture_beside_a_repack_is_whole_or_worth_repeating() {
     let site = bench.path("site");
     make_site(&site);
     let stop = AtomicBool::new(false);
-    let mut whole = 0;
     std::thread::scope(|scope| {
         let packer = scope.spawn(|| {
             for n in 0.. {
@@ -142,7 +141,6 @@ fn a_capture_beside_a_repack_is_whole_or_worth_repeating() {
             };
             match bench.write(&mut source, &Listener::default()) {
                 Ok(_) => {
-                    whole += 1;
                     let copy = bench.unpack_last();
                     let fsck = try_git(&copy, &["fsck", "--full", "--strict", "--no-dangling"]);
                     assert!(fsck.0 && git(&copy, &["status", "--porcelain"]).is_empty(), "{fsck:?}");
@@ -156,7 +154,6 @@ fn a_capture_beside_a_repack_is_whole_or_worth_repeating() {
         stop.store(true, Ordering::SeqCst);
         packer.join().unwrap();
     });
-    eprintln!("{whole} of 12 were whole");
 }
 
 #[test]

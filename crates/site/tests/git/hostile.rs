@@ -188,7 +188,7 @@ fn what_only_others_may_read_is_not_read_for_a_user() {
 
     make_site(&site);
     put(&private, "secret", "root:secret\n");
-    for name in ["packed-refs", "shallow", "logs/refs/stash", "index"] {
+    for name in ["packed-refs", "shallow", "logs/refs/stash", "index", "commondir", "info/exclude"] {
         let path = site.join(".git").join(name);
         let own = fs::read(&path).ok();
         let _ = fs::remove_file(&path);

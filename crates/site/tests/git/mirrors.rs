@@ -104,6 +104,13 @@ impl Drop for Server {
     }
 }
 
+/// The command lines of all processes, which every user can see.
+fn command_lines() -> String {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| format!("{}\n", String::from_utf8_lossy(&line))).collect()
+}
+
 fn mirrors(bench: &Bench) -> Vec<PathBuf> {
     let entries = fs::read_dir(bench.path("cache")).into_iter().flatten().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.extension().is_some_and(|end| end == "git" || end == "part")).collect()
@@ -166,8 +173,7 @@ fn credentials_are_used_and_never_seen() {
     let shown = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&shown);
     let server = Server::http(&bench.path("repos"), move |knows| {
-        let list = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-        seen.lock().unwrap().push((knows, String::from_utf8_lossy(&list.stdout).into_owned()));
+        seen.lock().unwrap().push((knows, command_lines()));
     });
     let url = |password: &str| format!("http://me:{password}@{}/site.git", server.address);
     let captured = bench.capture_at(&url("hunter%32"), &CodeRevision::Head);
@@ -197,6 +203,18 @@ fn a_host_that_is_away_is_worth_repeating() {
     let error = bench.open(&url, &CodeRevision::Head).err().unwrap();
     assert!(error.is_worth_repeating(), "{error}");
     assert!(mirrors(&bench).iter().all(|path| path.extension().unwrap() == "part"));
+}
+
+#[test]
+fn what_a_url_does_not_give_is_told() {
+    let bench = Bench::new();
+    let site = bench.path("repos/site");
+    make_site(&site);
+    git(&site, &["submodule", "--quiet", "add", bench.path("repos/site").to_str().unwrap(), "lib"]);
+    commit(&site, 1_600_001_000, "lib");
+    let server = Server::git(&bench.path("repos"));
+    let lost = bench.capture_at(&format!("git://{}/site", server.address), &CodeRevision::Head).lost();
+    assert!(lost.len() == 1 && lost[0].ends_with("name a clone that has it instead"), "{lost:?}");
 }
 
 /// Wants to stop as soon as the fetch has begun.
