@@ -178,3 +178,29 @@ pub(super) fn complaint(output: &Output) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_command_is_told_from_a_missing_folder() {
+        let error = run(Command::new("/nowhere/git"), None).unwrap_err();
+        assert!(matches!(error, GitError::NoGit(_)) && error.to_string().contains("install git"), "{error}");
+        let mut command = Command::new("git");
+        command.current_dir("/nowhere");
+        let error = run(command, Some(b"")).unwrap_err();
+        assert_eq!(error.to_string(), "could not enter /nowhere");
+    }
+
+    #[test]
+    fn a_long_complaint_is_cut_at_a_letter() {
+        use std::os::unix::process::ExitStatusExt;
+
+        let status = std::process::ExitStatus::from_raw(256);
+        let output = |stderr: &str| Output { status, stdout: Vec::new(), stderr: stderr.into() };
+        assert_eq!(complaint(&output("\n")), "it ended with exit status: 1");
+        assert_eq!(complaint(&output("a\n\nb\n")), "a; b");
+        assert_eq!(complaint(&output(&"é".repeat(1000))).chars().count(), 601);
+    }
+}

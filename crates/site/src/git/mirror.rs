@@ -60,8 +60,9 @@ impl Remote<'_> {
         let git = Git::new(part, &self.url.shown);
         let mut init = git.command();
         init.args(["init", "--quiet", "--bare", "--template="]);
-        let format = if self.is_sha256(part)? { "sha256" } else { "sha1" };
-        init.arg(format!("--object-format={format}"));
+        if self.is_sha256(part)? {
+            init.arg("--object-format=sha256");
+        }
         git.succeed("begin a mirror", run(init, None)?)?;
         git.ask("name the remote", &["config", "remote.origin.url", &self.url.shown])?;
         for spec in FETCHED {

@@ -175,3 +175,12 @@ fn facts(parts: &[Part], items: &[Item]) -> Result<CodeFacts, GitError> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_capture_may_run_on_any_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<super::Repository>();
+    }
+}

@@ -206,6 +206,19 @@ fn a_host_that_is_away_is_worth_repeating() {
 }
 
 #[test]
+fn longer_object_names_are_mirrored() {
+    let bench = Bench::new();
+    let site = bench.path("repos/site");
+    fs::create_dir_all(&site).unwrap();
+    git(&site, &["init", "-q", "--object-format=sha256"]);
+    put(&site, "a", "a\n");
+    commit(&site, 1_600_000_000, "first");
+    let server = Server::git(&bench.path("repos"));
+    let captured = bench.capture_at(&format!("git://{}/site", server.address), &CodeRevision::Head);
+    bench.prove(&captured, &site);
+}
+
+#[test]
 fn what_a_url_does_not_give_is_told() {
     let bench = Bench::new();
     let site = bench.path("repos/site");
