@@ -21,7 +21,7 @@ impl Machine<'_> {
     /// Assigns a value to whatever stands left of `=`.
     pub(super) fn assign(&mut self, source: &Rc<Source>, target: Node<'_>, value: Value) {
         match target.kind() {
-            "list_literal" | "array_creation_expression" => self.assign_list(source, target, &value),
+            "list_literal" => self.assign_list(source, target, &value),
             "parenthesized_expression" => {
                 if let Some(inner) = target.named_child(0) {
                     self.assign(source, inner, value);
@@ -103,36 +103,35 @@ impl Machine<'_> {
         (global, steps)
     }
 
+    /// `[$a, , 'k' => $b] = …`: the parts stand in a row, between commas.
     fn assign_list(&mut self, source: &Rc<Source>, target: Node<'_>, value: &Value) {
-        let mut next = 0;
         let mut cursor = target.walk();
-        for element in target.named_children(&mut cursor) {
-            let parts = match element.kind() {
-                "array_element_initializer" | "pair" => element,
-                _ => {
-                    self.assign_part(source, element, value, &Key::Int(next));
-                    next += 1;
-                    continue;
-                }
-            };
-            match (parts.named_child(0), parts.named_child(1)) {
-                (Some(key), Some(inner)) => {
-                    let key = self.eval(source, key);
+        let children: Vec<Node<'_>> = target.children(&mut cursor).collect();
+        let inner = children
+            .iter()
+            .filter(|child| !matches!(child.kind(), "comment" | "list" | "(" | "[" | ")" | "]"));
+        let inner: Vec<Node<'_>> = inner.copied().collect();
+        for (index, part) in inner.split(|child| child.kind() == ",").enumerate() {
+            let key = i64::try_from(index).unwrap_or(i64::MAX);
+            match part {
+                [] => {}
+                [inner] => self.assign_part(source, *inner, value, &Key::Int(key)),
+                [key, _, inner] => {
+                    let key = self.eval(source, *key);
                     match key.data.to_key() {
-                        Some(key) => self.assign_part(source, inner, value, &key),
-                        None => self.distrust(source, inner, &Why::Form("a list")),
+                        Some(key) => self.assign_part(source, *inner, value, &key),
+                        None => self.distrust(source, *inner, &Why::Form("a list")),
                     }
                 }
-                (Some(inner), None) => {
-                    self.assign_part(source, inner, value, &Key::Int(next));
-                    next += 1;
-                }
-                _ => {}
+                other => other.iter().for_each(|node| self.distrust(source, *node, &Why::Form("a list"))),
             }
         }
     }
 
     fn assign_part(&mut self, source: &Rc<Source>, target: Node<'_>, value: &Value, key: &Key) {
+        if target.kind() == "by_ref" {
+            return self.distrust(source, target, &Why::Form("a reference"));
+        }
         let part = element(value, key, source.place(target)).unwrap_or_else(Value::null);
         self.assign(source, target, part);
     }

@@ -37,7 +37,7 @@ impl Machine<'_> {
         if let Some(function) = self.functions.get(&name).cloned() {
             return self.call_own(&function, &name, &nodes, source, args, at);
         }
-        if builtin::changes_arguments(&name) {
+        if builtin::changes_arguments(&name, nodes.len()) {
             for node in &nodes {
                 self.distrust(source, *node, &Why::Call(name.clone()));
             }

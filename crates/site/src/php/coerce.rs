@@ -12,7 +12,10 @@ impl Data {
             Data::Bool(bool) => *bool,
             Data::Int(int) => *int != 0,
             Data::Text(text) => !text.is_empty() && &**text != "0",
-            Data::Array(array) if array.is_empty() && array.open.is_some() => return None,
+            // Elements that aren't known may not be there.
+            Data::Array(array) if array.open.is_some() => {
+                return array.iter().any(|(_, value)| value.why().is_none()).then_some(true);
+            }
             Data::Array(array) => !array.is_empty(),
             Data::Unknown(_) => return None,
         })
@@ -159,7 +162,10 @@ pub(super) fn merge(why: &Why, assumed: Option<bool>, yes: &Value, no: &Value) -
 }
 
 fn merge_arrays(why: &Why, assumed: Option<bool>, yes: &Array, no: &Array, at: Place) -> Value {
-    let mut merged = Array::opened(yes.open.clone().or_else(|| no.open.clone()));
+    // Where keys or their order differ, nothing may be counted on it.
+    let alike = yes.len() == no.len() && yes.iter().zip(no.iter()).all(|((a, _), (b, _))| a == b);
+    let differ = (!alike).then(|| why.clone());
+    let mut merged = Array::opened(yes.open.clone().or_else(|| no.open.clone()).or(differ));
     for (key, value) in yes.iter() {
         let other = no.find(key).unwrap_or_else(Value::null);
         merged.set(key.clone(), merge(why, assumed, value, &other));

@@ -204,13 +204,15 @@ impl Machine<'_> {
             [spread] if spread.kind() == "variadic_unpacking" => {
                 let value = self.inner(source, spread);
                 let other = value.as_array().ok_or(value.why().cloned().unwrap_or(Why::Form("a spread")))?;
+                if let Some(why) = other.open.clone() {
+                    return Err(why);
+                }
                 for (key, value) in other.iter() {
                     match key {
                         Key::Int(_) => array.push(value.clone()),
                         key => array.set(key.clone(), value.clone()),
                     }
                 }
-                array.open = array.open.take().or_else(|| other.open.clone());
             }
             [value] => {
                 let value = self.eval(source, value);

@@ -32,8 +32,14 @@ impl Machine<'_> {
             return Flow::Next;
         };
         let subject = self.eval(source, subject);
-        let Some(array) = subject.as_array().filter(|_| target.kind() != "by_ref").cloned() else {
-            let why = subject.why().cloned().unwrap_or(Why::Form("a loop over something that is no array"));
+        let Some(array) =
+            subject.as_array().filter(|array| target.kind() != "by_ref" && array.open.is_none()).cloned()
+        else {
+            let hidden = subject.as_array().and_then(|array| array.open.as_ref());
+            let why = hidden
+                .or(subject.why())
+                .cloned()
+                .unwrap_or(Why::Form("a loop over something that is no array"));
             self.distrust(source, node, &why);
             return Flow::Next;
         };

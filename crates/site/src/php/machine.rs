@@ -175,39 +175,80 @@ impl<'w> Machine<'w> {
         }
     }
 
-    /// Makes everything that a stretch of code might set unknown.
+    /// Makes everything that a stretch of code might set unknown. Where it might leave what it stands in, all
+    /// that follows is in doubt too.
     pub fn distrust(&mut self, source: &Source, node: Node<'_>, why: &Why) {
         let mut stack = vec![node];
+        let mut leaves = None;
         while let Some(node) = stack.pop() {
             if !self.spend(1) {
                 return;
             }
             match node.kind() {
-                "variable_name" => self.doubt_variable(source, node, why),
-                "string" | "encapsed_string" => self.doubt_constant(source, node, why),
+                "variable_name" => {
+                    self.doubt_variable(source.name(node).trim_start_matches('$'), why, source.place(node));
+                }
+                "string" | "encapsed_string" => {
+                    self.doubt_constant(source.name(node).trim_matches(['\'', '"']), why, source.place(node));
+                }
                 "include_expression"
                 | "include_once_expression"
                 | "require_expression"
                 | "require_once_expression" => self.state.overshadow(why.clone()),
+                "function_definition" | "anonymous_function" | "class_declaration" => continue,
+                "return_statement" => {
+                    leaves = Some(Flow::Return(Value::unknown(why.clone(), source.place(node))))
+                }
+                "break_statement" | "continue_statement" if node.named_child_count() > 0 => {
+                    leaves = leaves.or(Some(Flow::Break(1)));
+                }
                 _ => {}
             }
             let mut cursor = node.walk();
             stack.extend(node.named_children(&mut cursor));
         }
+        if let Some(flow) = leaves {
+            let state = self.state.clone();
+            self.pending.push(Pending { flow, state, why: why.clone(), assumed: None });
+        }
     }
 
-    fn doubt_variable(&mut self, source: &Source, node: Node<'_>, why: &Why) {
-        let name = source.name(node).trim_start_matches('$').to_owned();
-        self.state.set(&name, Value::unknown(why.clone(), source.place(node)));
+    /// [`distrust`](Self::distrust) of a file from some byte on, where it does not parse: the tree can't be
+    /// relied on, so the text is searched for names.
+    pub fn distrust_text(&mut self, source: &Source, from: usize, why: &Why) {
+        let before = source.bytes.get(..from).unwrap_or_default();
+        let row = before.iter().filter(|byte| **byte == b'\n').count();
+        let at = Place { file: source.index, line: u32::try_from(row).unwrap_or(0).saturating_add(1) };
+        let text = String::from_utf8_lossy(source.bytes.get(from..).unwrap_or_default()).into_owned();
+        self.spend(text.len() as u64 / 16);
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        let mut from = 0;
+        while let Some(start) = text.get(from..).and_then(|rest| rest.find(is_part)).map(|found| from + found)
+        {
+            let rest = text.get(start..).unwrap_or_default();
+            let word = rest.get(..rest.find(|c| !is_part(c)).unwrap_or(rest.len())).unwrap_or_default();
+            from = start + word.len();
+            let before = text.get(..start).unwrap_or_default();
+            if before.ends_with(['$', '{']) {
+                self.doubt_variable(word, why, at);
+            } else if before.ends_with(['\'', '"']) {
+                self.doubt_constant(word, why, at);
+            } else if word.starts_with("include") || word.starts_with("require") || word == "eval" {
+                self.state.overshadow(why.clone());
+            }
+        }
+    }
+
+    fn doubt_variable(&mut self, name: &str, why: &Why, at: Place) {
+        self.state.set(name, Value::unknown(why.clone(), at));
     }
 
     /// A text in code that is not followed may be the name of a constant that it defines.
-    fn doubt_constant(&mut self, source: &Source, node: Node<'_>, why: &Why) {
-        let name = source.name(node).trim_matches(['\'', '"']).to_owned();
+    fn doubt_constant(&mut self, name: &str, why: &Why, at: Place) {
         let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if is_name && !self.state.constants.contains_key(&name) {
-            let absent = Value::unsure(why.clone(), Some(Value::null()), source.place(node));
-            self.state.constants.insert(name, absent);
+        if is_name && !self.state.constants.contains_key(name) {
+            let absent = Value::unsure(why.clone(), Some(Value::null()), at);
+            self.state.constants.insert(name.to_owned(), absent);
         }
     }
 

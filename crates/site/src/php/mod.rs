@@ -110,4 +110,6 @@ pub(crate) fn run(path: &Path, world: &World) -> Result<Outcome, ReadError> {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

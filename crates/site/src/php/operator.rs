@@ -8,7 +8,7 @@ use super::assign::union;
 use super::coerce::{self, Truth};
 use super::machine::Machine;
 use super::source::Source;
-use super::value::{Data, Place, Value, Why};
+use super::value::{Array, Data, Place, Value, Why};
 
 impl Machine<'_> {
     pub(super) fn binary(&mut self, source: &Rc<Source>, node: Node<'_>) -> Value {
@@ -90,6 +90,13 @@ fn apply_unary(operator: &str, value: &Value, at: Place) -> Value {
         "int" | "integer" => value.data.to_int().map(Data::Int),
         "-" => value.data.to_int().and_then(i64::checked_neg).map(Data::Int),
         "+" => value.data.to_int().map(Data::Int),
+        "array" if !matches!(value.data, Data::Array(_)) => {
+            let mut array = Array::default();
+            if value.data != Data::Null {
+                array.push(value.clone());
+            }
+            Some(Data::Array(Rc::new(array)))
+        }
         // Objects are taken for arrays.
         "array" | "object" => matches!(value.data, Data::Array(_)).then(|| value.data.clone()),
         _ => None,

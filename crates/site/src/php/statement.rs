@@ -12,24 +12,37 @@ use super::value::{Data, Value, Why};
 
 /// Why code that does not parse is not trusted.
 const BROKEN: Why = Why::Form("PHP with a syntax error");
+const BROKEN_NOTE: &str = "from here on the file has a syntax error, or newer PHP than is known here";
 
 impl Machine<'_> {
     /// Runs a whole file; gives what it returns.
     pub(super) fn run_file(&mut self, source: &Rc<Source>) -> Flow {
         let root = source.root();
-        if root.has_error() {
-            self.note(
-                source.place(root),
-                "this file has a syntax error, or newer PHP than is known here".into(),
-            );
-        }
         let mut cursor = root.walk();
         for node in root.named_children(&mut cursor).filter(|node| node.kind() == "function_definition") {
             self.define_function(source, node);
         }
         let mark = self.pending.len();
-        let flow = self.run_children(source, root);
+        let flow = self.run_program(source, root);
         self.settle_returns(mark, flow)
+    }
+
+    /// Runs a file's statements up to the first that does not parse. From there on the tree may be nested
+    /// otherwise than the program is, and nothing of it is believed.
+    fn run_program(&mut self, source: &Rc<Source>, root: Node<'_>) -> Flow {
+        let mut cursor = root.walk();
+        for child in root.named_children(&mut cursor) {
+            if root.is_error() || child.is_error() || child.has_error() {
+                self.note(source.place(child), BROKEN_NOTE.to_owned());
+                self.distrust_text(source, child.start_byte(), &BROKEN);
+                return Flow::Next;
+            }
+            match self.run_statement(source, child) {
+                Flow::Next => {}
+                flow => return flow,
+            }
+        }
+        Flow::Next
     }
 
     /// Runs the statements below a node, in order.
@@ -50,11 +63,6 @@ impl Machine<'_> {
     }
 
     fn statement(&mut self, source: &Rc<Source>, node: Node<'_>) -> Flow {
-        let blocks = ["compound_statement", "colon_block", "if_statement", "namespace_definition"];
-        if node.is_error() || (node.has_error() && !blocks.contains(&node.kind())) {
-            self.distrust(source, node, &BROKEN);
-            return Flow::Next;
-        }
         match node.kind() {
             "compound_statement" | "colon_block" | "declare_statement" => self.run_children(source, node),
             "expression_statement" | "echo_statement" => self.run_expressions(source, node),
@@ -127,13 +135,7 @@ impl Machine<'_> {
     }
 
     fn run_if(&mut self, source: &Rc<Source>, node: Node<'_>) -> Flow {
-        let mut cursor = node.walk();
-        let broken = node.children(&mut cursor).any(|child| child.is_error() || child.is_missing());
-        let Some(condition) = node.child_by_field_name("condition").filter(|c| !broken && !c.has_error())
-        else {
-            self.distrust(source, node, &BROKEN);
-            return Flow::Next;
-        };
+        let Some(condition) = node.child_by_field_name("condition") else { return Flow::Next };
         let mut cursor = node.walk();
         let alternatives: Vec<Node<'_>> = node.children_by_field_name("alternative", &mut cursor).collect();
         self.run_branches(source, condition, node.child_by_field_name("body"), &alternatives)
@@ -159,16 +161,10 @@ impl Machine<'_> {
         let Some((first, rest)) = rest.split_first() else { return Flow::Next };
         let body = first.child_by_field_name("body");
         match first.child_by_field_name("condition") {
-            Some(condition) if !condition.has_error() => self
+            Some(condition) => self
                 .deeper(|machine| machine.run_branches(source, condition, body, rest))
                 .unwrap_or(Flow::Exit),
-            None if first.kind() == "else_clause" => {
-                body.map_or(Flow::Next, |body| self.run_statement(source, body))
-            }
-            _ => {
-                self.distrust(source, *first, &BROKEN);
-                Flow::Next
-            }
+            None => body.map_or(Flow::Next, |body| self.run_statement(source, body)),
         }
     }
 

@@ -105,6 +105,14 @@ fn arrays_grow_in_every_spelling() {
 }
 
 #[test]
+fn lists_are_taken_apart() {
+    assert_eq!(x("['k' => $b, 'l' => $x] = ['k' => 1, 'l' => 2];"), "2");
+    assert_eq!(x("[$a, [, $x]] = [1, [2, 3]];"), "3");
+    assert_eq!(x("list('a' => list($x)) = ['a' => [4]];"), "4");
+    assert_eq!(x("$d = [1]; [&$x] = $d;"), "?");
+}
+
+#[test]
 fn conditions_that_are_known_are_decided() {
     assert_eq!(
         x("if (1 === 2) { $x = 'a'; } elseif ('b' == \"b\") { $x = 'b'; } else { $x = 'c'; }"),
@@ -186,10 +194,12 @@ fn what_may_change_unseen_is_not_trusted() {
 }
 
 #[test]
-fn broken_code_spoils_only_what_it_touches() {
-    let outcome = outcome("<?php\n$x = 'a';\n$y = = 'b';\n$z = 'c';\n");
+fn broken_code_spoils_what_it_names_from_there_on() {
+    let outcome = outcome("<?php\n$x = 'a';\n$y = = 'b';\n$z = 'c';\n$w = (int) match (1) { 1 => 2 };");
     assert_eq!(show(outcome.variable("x").unwrap()), r#""a""#);
     assert!(outcome.variable("y").is_none_or(|value| value.why().is_some()));
+    // Broken code may be nested otherwise than it looks.
+    assert_eq!(show(outcome.variable("z").unwrap()), "?");
     assert!(!outcome.notes.is_empty());
 }
 

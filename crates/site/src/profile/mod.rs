@@ -1,9 +1,9 @@
 //! Finds out what site lives in a folder, and where its code, database and files are.
 //!
 //! [`look`] recognises WordPress (plain, in a subfolder, Bedrock) and Drupal (6 to 11, with Composer or without,
-//! several sites), reads their settings by parsing the PHP ([`crate::php`]) or `.env`, and knows what each makes
+//! several sites), reads their settings by parsing the PHP (`php`) or `.env`, and knows what each makes
 //! again by itself. It runs nothing and writes nothing; what it can't tell, it lists with the option that says
-//! it. Start at [`found`] for what comes out, then [`locate`], [`wordpress`] and [`drupal`].
+//! it. Start at `found` for what comes out, then `locate`, `wordpress` and `drupal`.
 
 mod code;
 mod connection;

@@ -27,7 +27,7 @@ pub(super) fn look(
     let version = version(core);
     let cms = Cms::WordPress { version, layout };
     sheet.found("site", cms.to_string(), Some(Spot::file(&core.join("wp-includes/version.php"))), None);
-    let variables = variables::read(&site.root, options, layout == WordPressLayout::Bedrock, sheet);
+    let mut variables = variables::read(&site.root, options, layout == WordPressLayout::Bedrock, sheet);
     let Some(config) = config_file(site, core, layout) else {
         let why = "there is no wp-config.php in WordPress's folder nor in the one above: it is not installed";
         sheet.lacks(Element::Database, "database", why, Some(Spot::file(&core.join("wp-config.php"))));
@@ -36,6 +36,7 @@ pub(super) fn look(
         find_code(site, &core.join("wp-content"), sheet);
         return cms;
     };
+    debian(&config, &mut variables, sheet);
     match php::run(&config, &world(site, core, &config, &variables)) {
         Err(error) => {
             sheet.lacks(Element::Database, "database", error.to_string(), Some(Spot::file(&config)));
@@ -45,7 +46,6 @@ pub(super) fn look(
             let parts = Settings { core, config: &config, outcome: &outcome };
             sheet.note_outcome(&outcome);
             parts.host_name(sheet);
-            parts.debian(sheet);
             let content = parts.content_dir(sheet);
             parts.database(&content, sheet);
             parts.files(&content, sheet);
@@ -98,6 +98,46 @@ fn world(site: &Site, core: &Path, config: &Path, variables: &Variables) -> Worl
     }
 }
 
+/// Debian's package has one `wp-config.php` for all its sites: it includes `/etc/wordpress/config-HOST.php` by
+/// the host that is asked for. Where there is one such file, that is the site; where there are several, the host
+/// is to be told.
+fn debian(config: &Path, variables: &mut Variables, sheet: &mut Sheet) {
+    let text = small_text(config).unwrap_or_default();
+    let Some((before, _)) = text.split_once("/config-'.") else { return };
+    let Some(folder) = before.rsplit('\'').next().map(Path::new).filter(|path| path.is_absolute()) else {
+        return;
+    };
+    let mut hosts: Vec<String> = std::fs::read_dir(folder)
+        .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        .unwrap_or_default();
+    hosts = hosts
+        .iter()
+        .filter_map(|name| name.strip_prefix("config-")?.strip_suffix(".php"))
+        .map(str::to_owned)
+        .collect();
+    hosts.sort();
+    if variables.values.contains_key("HTTP_HOST") {
+        return;
+    }
+    match &hosts[..] {
+        [host] => {
+            variables.values.insert("HTTP_HOST".to_owned(), host.clone());
+            variables.are_whole = true;
+            sheet.host_name = Some(host.clone());
+            sheet.note(format!(
+                "settings are those of the host {host}, the only ones in {}",
+                folder.display()
+            ));
+        }
+        [] => sheet.note(format!("there are no settings of any host in {}", folder.display())),
+        several => sheet.note(format!(
+            "{} has settings of several hosts ({}); say which by giving the variable HTTP_HOST",
+            folder.display(),
+            several.join(", ")
+        )),
+    }
+}
+
 /// What the settings came to.
 struct Settings<'a> {
     core: &'a Path,
@@ -129,33 +169,6 @@ impl Settings<'_> {
         if network.is_some_and(|value| matches!(value.data, Data::Bool(true) | Data::Int(1))) {
             sheet.note("this is a network of several sites; they share one database and one uploads folder");
         }
-    }
-
-    /// Debian's package chooses one of several settings files by the host that is asked for.
-    fn debian(&self, sheet: &mut Sheet) {
-        let text = small_text(self.config).unwrap_or_default();
-        if !text.contains("/etc/wordpress/config-") {
-            return;
-        }
-        let folder = self.etc();
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        files.retain(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("config-") && name.ends_with(".php")
-        });
-        files.sort();
-        let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-        let which = if names.is_empty() { "none is there".to_owned() } else { names.join(", ") };
-        sheet.note(format!(
-            "settings are in /etc/wordpress/config-HOST.php ({which}); say which site is meant by giving its host \
-             name as the variable HTTP_HOST"
-        ));
-    }
-
-    fn etc(&self) -> PathBuf {
-        PathBuf::from(DEBIAN)
     }
 
     fn content_dir(&self, sheet: &mut Sheet) -> PathBuf {

@@ -296,3 +296,51 @@ fn marks_returns_and_broken_lines_do_not_mislead() {
     tree.add(&[("wp-config.php", &"x".repeat(600 * 1024))]);
     assert!(words(&tree.look("")).contains("far larger"));
 }
+
+const DEBIAN: &str = r#"<?php
+$debian_server = preg_replace('/:.*/', "", $_SERVER['HTTP_HOST']);
+$debian_server = preg_replace("/[^a-zA-Z0-9.\-]/", "", $debian_server);
+if (isset($_SERVER['WORDPRESS_CONFIG']) && preg_match("/^[a-zA-Z0-9-]+$/", $_SERVER['WORDPRESS_CONFIG'])) {
+    $debian_file = 'ETC/config-'.$_SERVER['WORDPRESS_CONFIG'].'.php';
+} else {
+    $debian_file = 'ETC/config-'.strtolower($debian_server).'.php';
+}
+$debian_main_server = preg_replace("/^[^.]*\./", "", $debian_server);
+$debian_main_file = 'ETC/config-'.strtolower($debian_main_server).'.php';
+if (file_exists($debian_file)) {
+    require_once($debian_file);
+} elseif (file_exists($debian_main_file)) {
+    require_once($debian_main_file);
+} else {
+    header("HTTP/1.0 404 Not Found");
+    exit(1);
+}
+if (!defined('DB_HOST'))
+    define('DB_HOST', 'localhost');
+if (!defined('WP_CONTENT_DIR') && !defined('DONT_SET_WP_CONTENT_DIR'))
+    define('WP_CONTENT_DIR', 'ETC/wp-content');
+if (!isset($table_prefix)) {
+    $table_prefix = 'wp_';
+}
+require_once(ABSPATH . 'wp-settings.php');
+?>
+"#;
+
+#[test]
+fn debians_package_has_settings_by_host() {
+    let tree = Tree::new(&[("site/wp-includes/version.php", VERSION.1), ("etc/wp-content/uploads/", "")]);
+    let etc = tree.path("etc").display().to_string();
+    let one = "<?php\ndefine('DB_NAME', 'one');\ndefine('DB_USER', 'web');\ndefine('DB_PASSWORD', 'hunter2');\n?>\n";
+    tree.add(&[("site/wp-config.php", &DEBIAN.replace("ETC", &etc)), ("etc/config-one.example.php", one)]);
+    let found = tree.look("site");
+    assert_eq!(account(&found), "one|web|hunter2");
+    assert_eq!(database(&found).address, DatabaseAddress::Localhost);
+    assert_eq!(files(&found), tree.path("etc/wp-content/uploads"));
+    assert!(words(&found).contains("plugins and themes"));
+    tree.add(&[("etc/config-two.example.php", &one.replace("'one'", "'two'"))]);
+    let found = tree.look("site");
+    assert!(found.settings.database.is_none(), "{:?}", found.findings);
+    assert!(words(&found).contains("one.example, two.example"), "{}", words(&found));
+    let told = tree.try_look("site", &[("HTTP_HOST", "www.two.example")]).unwrap();
+    assert_eq!(account(&told), "two|web|hunter2");
+}

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::super::coerce;
-use super::super::value::{Array, Data, Key, Place, Value};
+use super::super::value::{Array, Data, Key, Value, Why};
 use super::Pure;
 
 pub(super) fn function(name: &str) -> Option<Pure> {
@@ -12,10 +12,9 @@ pub(super) fn function(name: &str) -> Option<Pure> {
         "array_replace" => |args, _| combine(args, replace_into),
         "array_replace_recursive" => |args, _| combine(args, replace_deep),
         "array_key_exists" | "key_exists" => |args, _| match args {
-            [key, array] => array
-                .as_array()?
+            [key, array] => closed(std::slice::from_ref(array))?
                 .find(&key.data.to_key()?)
-                .map_or(Some(Data::Bool(false)), |v| v.why().is_none().then_some(Data::Bool(true))),
+                .map_or(Some(Data::Bool(false)), |_| Some(Data::Bool(true))),
             _ => None,
         },
         "in_array" => |args, _| in_array(args),
@@ -100,17 +99,22 @@ fn replace_into(sum: &mut Array, array: &Array) {
 fn replace_deep(sum: &mut Array, array: &Array) {
     for (key, value) in array.iter() {
         let merged = match (sum.get(key).and_then(Value::as_array), value.as_array()) {
-            (Some(old), Some(new)) => {
+            (Some(old), Some(new)) if old.open.is_none() && new.open.is_none() => {
                 let mut inner = old.clone();
                 replace_deep(&mut inner, new);
-                Value::new(Data::Array(Rc::new(inner)), place(value))
+                Value::new(Data::Array(Rc::new(inner)), value.at)
             }
-            _ => value.clone(),
+            // What is hidden in the old one would be kept.
+            _ => match sum.get(key).and_then(unclear) {
+                Some(why) if value.as_array().is_some() => Value::unknown(why, value.at),
+                _ => value.clone(),
+            },
         };
         sum.set(key.clone(), merged);
     }
 }
 
-fn place(value: &Value) -> Place {
-    value.at
+/// Why a value, or a part of it, can't be told.
+fn unclear(value: &Value) -> Option<Why> {
+    value.why().or_else(|| value.as_array()?.open.as_ref()).cloned()
 }

@@ -11,8 +11,11 @@ use super::machine::Machine;
 use super::source::Source;
 use super::value::{Data, Place, Value, Why};
 
-/// Whether a function changes what it is given.
-pub(super) fn changes_arguments(name: &str) -> bool {
+/// Whether a function changes what it is given, when it is given so much.
+pub(super) fn changes_arguments(name: &str, count: usize) -> bool {
+    if count < 3 && name == "preg_match" {
+        return false;
+    }
     const CHANGING: [&str; 26] = [
         "preg_match",
         "preg_match_all",

@@ -44,6 +44,17 @@ pub(super) fn function(name: &str) -> Option<Pure> {
             [path] => Some(owned(path.as_text()?.trim_end_matches('/').rsplit('/').next()?.to_owned())),
             _ => None,
         },
+        "preg_replace" => |args, _| preg_replace(args),
+        "preg_match" => |args, _| match args {
+            [pattern, subject] if pattern.as_text()? == "/^[a-zA-Z0-9-]+$/" => {
+                let subject = subject.data.to_text()?;
+                // `$` matches before a last line break, too.
+                let line = subject.strip_suffix('\n').unwrap_or(&subject);
+                let fits = !line.is_empty() && line.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                Some(Data::Int(i64::from(fits)))
+            }
+            _ => None,
+        },
         "trailingslashit" => {
             |args, _| Some(owned(format!("{}/", text(args, 0)?.trim_end_matches(['/', '\\']))))
         }
@@ -142,6 +153,23 @@ fn sprintf(args: &[Value]) -> Option<Data> {
         }
     }
     Some(owned(out))
+}
+
+/// The three patterns with which Debian's package makes a file's name from a host's.
+fn preg_replace(args: &[Value]) -> Option<Data> {
+    let (pattern, subject) = (args.first()?.as_text()?, text(args, 2)?);
+    if args.len() != 3 || !text(args, 1)?.is_empty() || subject.contains('\n') {
+        return None;
+    }
+    let kept = match pattern {
+        "/:.*/" => subject.split(':').next()?.to_owned(),
+        "/[^a-zA-Z0-9.\\-]/" => {
+            subject.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect()
+        }
+        "/^[^.]*\\./" => subject.split_once('.').map_or(&*subject, |(_, rest)| rest).to_owned(),
+        _ => return None,
+    };
+    Some(owned(kept))
 }
 
 fn dirname(args: &[Value]) -> Option<Data> {
