@@ -14,7 +14,7 @@ use super::value::{Array, Data, Key, Value};
 use super::{World, run};
 
 /// Programs in one run of PHP.
-const PROGRAMS: usize = 400;
+const PROGRAMS: usize = 200;
 
 /// Runs every program, and prints its variables in a form that is easily compared. `cloud()` draws by lot.
 const HARNESS: &str = r#"<?php

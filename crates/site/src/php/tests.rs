@@ -295,3 +295,21 @@ proptest! {
         let _ = run(&path, &World::default()).unwrap();
     }
 }
+
+#[test]
+fn deep_programs_fit_a_small_stack() {
+    let depth = 2_000;
+    let ifs = format!("$x = 'a'; {}$y = 1;{}", "if (true) { ".repeat(depth), "}".repeat(depth));
+    let unsure = format!("$x = 'a'; {}$y = 1;{}", "if (cloudy()) { ".repeat(depth), "}".repeat(depth));
+    let arrays = format!("$x = 'a'; $y = {}{};", "[".repeat(depth), "]".repeat(depth));
+    let joined = format!("$x = 'a'; $y = 'b'{};", " . 'b'".repeat(depth));
+    let calls = format!("$x = 'a'; $y = {}1{};", "trim(".repeat(depth), ")".repeat(depth));
+    let ors = format!("$x = 'a'; $y = cloudy(){};", " || cloudy()".repeat(200));
+    let elses =
+        format!("$x = 'a'; if (cloudy()) $y = 1; {} else $y = 2;", "elseif (cloudy()) $y = 1; ".repeat(250));
+    for code in [ifs, unsure, arrays, joined, calls, ors, elses] {
+        let outcome = outcome(&format!("<?php {code}"));
+        let x = show(outcome.variable("x").unwrap());
+        assert!(x == "?" || x == r#""a""#, "{x}");
+    }
+}

@@ -195,8 +195,11 @@ impl Sheet {
                 self.found(label, shown, told.spot, told.doubt);
                 Some(told.text)
             }
+            // An account may have none.
             Said::Nothing if secret => {
-                self.found(label, "none", Some(file.clone()), None);
+                if self.findings.iter().any(|finding| finding.label == "database user") {
+                    self.found(label, "none", Some(file.clone()), None);
+                }
                 Some(String::new())
             }
             Said::Nothing => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use undercroft_model::{Element, TlsMode};
+use undercroft_model::{DatabaseAddress, Element, TlsMode};
 
 use super::code;
 use super::exclude;
@@ -29,11 +29,7 @@ pub(super) fn look(
     sheet.found("site", cms.to_string(), Some(Spot::file(&core.join("wp-includes/version.php"))), None);
     let mut variables = variables::read(&site.root, options, layout == WordPressLayout::Bedrock, sheet);
     let Some(config) = config_file(site, core, layout) else {
-        let why = "there is no wp-config.php in WordPress's folder nor in the one above: it is not installed";
-        sheet.lacks(Element::Database, "database", why, Some(Spot::file(&core.join("wp-config.php"))));
-        let uploads = core.join("wp-content/uploads");
-        sheet.files_folder(&uploads, None, None, exclude::wordpress_uploads());
-        find_code(site, &core.join("wp-content"), sheet);
+        without_settings(site, core, sheet);
         return cms;
     };
     debian(&config, &mut variables, sheet);
@@ -59,6 +55,14 @@ pub(super) fn look(
         }
     }
     cms
+}
+
+fn without_settings(site: &Site, core: &Path, sheet: &mut Sheet) {
+    let why = "there is no wp-config.php in WordPress's folder nor in the one above: it is not installed";
+    sheet.lacks(Element::Database, "database", why, Some(Spot::file(&core.join("wp-config.php"))));
+    let content = core.join("wp-content");
+    sheet.files_folder(&content.join("uploads"), None, None, exclude::wordpress_uploads());
+    find_code(site, &content, sheet);
 }
 
 /// `$wp_version` of `wp-includes/version.php`.
@@ -182,41 +186,19 @@ impl Settings<'_> {
     }
 
     fn database(&self, content: &Path, sheet: &mut Sheet) {
-        if let Some(drop_in) = small_text(&content.join("db.php")) {
-            let lower = drop_in.to_ascii_lowercase();
-            let spot = Spot::file(&content.join("db.php"));
-            if lower.contains("sqlite") {
-                let why = "the drop-in db.php keeps this site's database in SQLite, which is not backed up as a database";
-                sheet.note(format!(
-                    "{spot}: SQLite drop-in; its database is a file, usually below the content folder"
-                ));
-                return sheet.lacks(Element::Database, "database", why, Some(spot));
-            }
-            if lower.contains("hyperdb") || lower.contains("ludicrousdb") {
-                sheet.note(format!(
-                    "{spot}: HyperDB or LudicrousDB may split tables over several servers; only the one in \
-                     wp-config.php is backed up"
-                ));
-            }
-        }
-        if let Said::Text(told) = self.constant("DB_NAME")
-            && told.text == "database_name_here"
-        {
-            let why = "wp-config.php still has the names of its sample: WordPress is not installed";
-            return sheet.lacks(Element::Database, "database", why, told.spot);
+        if self.is_elsewhere(content, sheet) {
+            return;
         }
         let host = self.constant("DB_HOST").likely();
         let address = host.as_ref().and_then(|told| parse_db_host(&told.text));
-        if let Some(host) = &address
-            && host.port.is_some()
-            && matches!(host.host.as_str(), "" | "localhost")
-            && host.socket.is_none()
+        if address
+            .as_ref()
+            .is_some_and(|host| host.port.is_some() && host.address() == DatabaseAddress::Localhost)
         {
             sheet.note(
                 "the port beside localhost has no effect: PHP takes the server's usual unix socket there",
             );
         }
-        let prefix = said(self.outcome, self.outcome.variable("table_prefix")).likely();
         sheet.database(DatabaseParts {
             names: ["DB_NAME", "DB_USER", "DB_PASSWORD"],
             schema: self.constant("DB_NAME"),
@@ -226,12 +208,39 @@ impl Settings<'_> {
             address,
             tls: self.tls(),
             tls_ca: None,
-            prefix,
+            prefix: said(self.outcome, self.outcome.variable("table_prefix")).likely(),
             file: Spot::file(self.config),
         });
         if let Some(told) = self.constant("DB_CHARSET").likely() {
             sheet.found("database charset", told.text, told.spot, told.doubt);
         }
+    }
+
+    /// Whether the settings don't say where the database is: a drop-in has it elsewhere, or there is none yet.
+    fn is_elsewhere(&self, content: &Path, sheet: &mut Sheet) -> bool {
+        let spot = Spot::file(&content.join("db.php"));
+        let drop_in = small_text(&spot.file).unwrap_or_default().to_ascii_lowercase();
+        if drop_in.contains("sqlite") {
+            let why = "the drop-in db.php keeps this site's database in SQLite, which is not backed up as a database";
+            sheet.note(format!(
+                "{spot}: SQLite drop-in; its database is a file, usually below the content folder"
+            ));
+            sheet.lacks(Element::Database, "database", why, Some(spot));
+            return true;
+        }
+        if drop_in.contains("hyperdb") || drop_in.contains("ludicrousdb") {
+            sheet.note(format!(
+                "{spot}: HyperDB or LudicrousDB may split tables over several servers; only the one in \
+                 wp-config.php is backed up"
+            ));
+        }
+        let Said::Text(told) = self.constant("DB_NAME") else { return false };
+        if told.text == "database_name_here" {
+            let why = "wp-config.php still has the names of its sample: WordPress is not installed";
+            sheet.lacks(Element::Database, "database", why, told.spot);
+            return true;
+        }
+        false
     }
 
     /// `MYSQL_CLIENT_FLAGS`
