@@ -52,7 +52,10 @@ impl Machine<'_> {
         let Some((body, start, end, indent)) = heredoc_body(source, node, "heredoc_body") else {
             return Value::new(Data::Text("".into()), at);
         };
-        self.interpolate(source, body, start, end, Style::Heredoc(indent))
+        match body {
+            Some(body) => self.interpolate(source, body, start, end, Style::Heredoc(indent)),
+            None => self.literal(source, start, end, Style::Heredoc(indent), start).placed(at),
+        }
     }
 
     pub(super) fn nowdoc(&mut self, source: &Rc<Source>, node: Node<'_>) -> Value {
@@ -131,6 +134,9 @@ impl Machine<'_> {
             Style::Quoted => raw.to_vec(),
             Style::Heredoc(indent) => outdent(raw, indent, from == start),
         };
+        if interpolates(&raw) {
+            return Value::unknown(Why::Form("text with an oddly written variable"), Place::NOWHERE);
+        }
         finish(unescape(&raw, style == Style::Quoted), Place::NOWHERE)
     }
 }
@@ -147,10 +153,14 @@ fn finish(bytes: Vec<u8>, at: Place) -> Value {
 }
 
 /// A heredoc's body, the stretch of it that is text, and how deep its last line is indented.
-fn heredoc_body<'t>(source: &Source, node: Node<'t>, kind: &str) -> Option<(Node<'t>, usize, usize, usize)> {
+fn heredoc_body<'t>(
+    source: &Source,
+    node: Node<'t>,
+    kind: &str,
+) -> Option<(Option<Node<'t>>, usize, usize, usize)> {
     let mut cursor = node.walk();
     let children: Vec<Node<'t>> = node.named_children(&mut cursor).collect();
-    let body = children.iter().find(|child| child.kind() == kind).copied()?;
+    let body = children.iter().find(|child| child.kind() == kind).copied();
     let last = children.iter().find(|child| child.kind() == "heredoc_end")?;
     let first = children.iter().find(|child| child.kind() == "heredoc_start")?;
     let after = source.bytes.get(first.end_byte()..)?;
@@ -178,6 +188,17 @@ fn outdent(raw: &[u8], indent: usize, at_line_start: bool) -> Vec<u8> {
         bytes.push(byte);
     }
     bytes
+}
+
+/// Whether a stretch that the parser takes for plain has a variable in it after all.
+fn interpolates(raw: &[u8]) -> bool {
+    let mut escaped = false;
+    raw.iter().enumerate().any(|(index, &byte)| {
+        let is_plain = escaped;
+        escaped = !escaped && byte == b'\\';
+        let begins = |next: &u8| next.is_ascii_alphabetic() || *next >= 0x80 || b"_{".contains(next);
+        !is_plain && byte == b'$' && raw.get(index + 1).is_some_and(begins)
+    })
 }
 
 /// Resolves the escapes of double-quoted text; `\"` is one only between `"`.
