@@ -38,6 +38,9 @@ impl CaptureError {
         match self {
             CaptureError::Git(error) => error.is_worth_repeating(),
             CaptureError::Database(error) => error.is_worth_repeating(),
+            CaptureError::Vault(VaultError::Source(error)) => {
+                GitError::of(error).is_some_and(GitError::is_worth_repeating)
+            }
             _ => false,
         }
     }

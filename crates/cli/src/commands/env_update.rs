@@ -16,7 +16,7 @@ pub async fn run(context: &Context, args: EnvUpdate) -> Result<(), Failure> {
         ));
     }
     let updated = context.client.update_environment(site.id, &env, &changes).await?;
-    places::tell(context, &updated)?;
+    places::tell(context, &updated, None)?;
     context.messages.notice(&format!("Updated {}.{env}. The next backup uses it.", site.name));
     Ok(())
 }

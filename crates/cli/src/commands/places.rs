@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use undercroft_model::api::{AddedSite, Overrides};
+use undercroft_model::api::{AddedSite, FindingObject, Overrides};
 use undercroft_model::{CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, Secret};
 
 use super::Context;
 use crate::args::Where;
 use crate::error::Failure;
-use crate::output::{Column, OutputOptions, Rows, Value};
+use crate::output::printable;
 
 /// The path as it is from anywhere.
 pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
@@ -71,35 +71,31 @@ fn read_line() -> Result<String, Failure> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-const COLUMNS: [Column; 3] = [
-    Column { key: "label", label: "Found", shown: true },
-    Column { key: "value", label: "Value", shown: true },
-    Column { key: "source", label: "Where", shown: true },
-];
-
 /// Shows what was found, and tells what was not.
-pub fn tell(context: &Context, added: &AddedSite) -> Result<(), Failure> {
-    let rows = added.findings.iter().enumerate().map(|(n, finding)| {
-        let cells = vec![
-            ("label", Value::Text(finding.label.clone())),
-            ("value", Value::Text(finding.value.clone())),
-            ("source", Value::Text(finding.source.clone())),
-        ];
-        (n.to_string(), cells)
-    });
-    let rows = Rows { columns: &COLUMNS, rows: rows.collect() };
-    if !rows.rows.is_empty() && !context.global.quiet {
-        context.print_rows(&rows, &OutputOptions::default())?;
+pub fn tell(context: &Context, added: &AddedSite, folder: Option<&Path>) -> Result<(), Failure> {
+    if !context.global.quiet {
+        context.print(&findings(&added.findings, folder))?;
     }
     for note in &added.notes {
         context.messages.notice(note);
     }
     for missing in &added.missing {
-        context
-            .messages
-            .warning(&format!("{}: {} Say it with {}.", missing.what, missing.why, missing.option));
+        let why = missing.why.trim_end_matches('.');
+        context.messages.warning(&format!("No {}: {why}. Say it with {}", missing.what, missing.option));
     }
     Ok(())
+}
+
+/// A line a finding: what it is, its value, and where it was read (below `folder`, if it is there).
+fn findings(findings: &[FindingObject], folder: Option<&Path>) -> String {
+    let width = findings.iter().map(|finding| finding.label.len()).max().unwrap_or(0);
+    let line = |finding: &FindingObject| {
+        let below = folder.and_then(|folder| Path::new(&finding.source).strip_prefix(folder).ok());
+        let source = below.map_or(finding.source.clone(), |below| below.display().to_string());
+        let source = if source.is_empty() { source } else { format!("  ({source})") };
+        printable(&format!("  {:width$}  {}{source}", finding.label, finding.value)) + "\n"
+    };
+    findings.iter().map(line).collect()
 }
 
 /// Where the code is, for a table.

@@ -23,7 +23,7 @@ pub async fn run(context: &Context, args: SiteAdd) -> Result<(), Failure> {
     if !added.made_with.is_empty() {
         context.messages.notice(&format!("{} is {}.", asked.folder.display(), added.made_with));
     }
-    places::tell(context, &added)?;
+    places::tell(context, &added, Some(&asked.folder))?;
     let name = format!("{}.{}", added.site.name, added.env);
     context.messages.notice(&match (asked.dry_run, added.known) {
         (true, false) => format!("This would be added as {name}. Nothing was added."),
