@@ -160,10 +160,12 @@ impl Drop for Server {
 fn install(folder: &Path) {
     let mut command = Command::new("mariadb-install-db");
     command
+        // Each server clears its kind's leftovers out of its temporary folder, also those still in use.
+        .env("TMPDIR", folder)
         .arg("--no-defaults")
         .arg(joined("--datadir=", &folder.join("data")))
         .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
-        .args(["--innodb-flush-method=nosync", "--innodb-log-file-size=4M"])
+        .args(["--innodb-flush-method=nosync", "--innodb-log-file-size=4M", "--innodb-use-native-aio=0"])
         .args(user_argument(folder));
     let output = command.output().unwrap_or_else(|error| panic!("mariadb-install-db can't be run: {error}"));
     assert!(output.status.success(), "mariadb-install-db failed:\n{}", told(&output));
@@ -188,7 +190,12 @@ fn launch(folder: &TempDir, options: &Options) -> Result<(Child, PathBuf, u16), 
         .arg(if options.without_tcp { "--skip-networking=1" } else { "--skip-networking=0" })
         .args(["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0"])
         .args(["--innodb-log-file-size=32M", "--innodb-buffer-pool-size=32M", "--innodb-doublewrite=0"])
-        .args(["--innodb-fast-shutdown=2", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M"])
+        .args([
+            "--innodb-use-native-aio=0",
+            "--innodb-fast-shutdown=2",
+            "--key-buffer-size=1M",
+            "--aria-pagecache-buffer-size=8M",
+        ])
         .args(["--performance-schema=OFF", "--max-allowed-packet=1G", "--character-set-server=utf8mb4"])
         .args(&options.arguments)
         .stdin(Stdio::null())
