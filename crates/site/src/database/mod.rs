@@ -18,6 +18,7 @@ mod probe;
 mod quote;
 mod rights;
 mod server;
+mod shared;
 mod snapshot;
 mod survey;
 mod wire;

@@ -1,5 +1,6 @@
 //! A consistent snapshot of a schema, and its dump.
 
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use undercroft_model::{DatabaseFacts, DatabaseTarget, Observer, Remark};
@@ -11,6 +12,7 @@ use super::glob::Globs;
 use super::objects::Objects;
 use super::rights::{self, Rights};
 use super::server::{self, Server};
+use super::shared;
 use super::survey::{Survey, survey};
 use super::wire::Connection;
 
@@ -29,32 +31,46 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Connects, sets the session up, looks the schema over and opens the snapshot: the moment at which this
-    /// returns is the dump's.
+    /// returns is the dump's. A large schema is read by several connections, if the account may lock tables
+    /// for the moment that it takes to give them one snapshot.
     ///
     /// # Errors
     /// [`DatabaseError`] if the server can't be reached, lets nobody in or has no such schema.
     pub fn open(target: &DatabaseTarget, observer: &dyn Observer) -> Result<Snapshot, DatabaseError> {
-        let mut connection = Connection::open(target, observer)?;
-        let server = Server::parse(connection.version());
-        server::prepare(&mut connection, observer)?;
-        let schema = connection.record("SELECT DATABASE() AS name", observer)?.text("name");
-        let rights = rights::read(&mut connection, server, &schema, observer)?;
+        Self::open_with(target, None, observer)
+    }
+
+    /// As [`open`](Self::open), with at most so many connections instead of what seems best.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        target: &DatabaseTarget,
+        connections: Option<NonZeroUsize>,
+        observer: &dyn Observer,
+    ) -> Result<Snapshot, DatabaseError> {
+        let mut first = Connection::open(target, observer)?;
+        let server = Server::parse(first.version());
+        server::prepare(&mut first, observer)?;
+        let schema = first.record("SELECT DATABASE() AS name", observer)?.text("name");
+        let rights = rights::read(&mut first, server, &schema, observer)?;
         let structure_only = Globs::new(&target.structure_only);
         // Before the snapshot, so that whatever changes after this is noticed at the end.
-        let is_slack = |name: &str| structure_only.matches(name);
-        let survey = survey(&mut connection, &schema, &is_slack, observer)?;
-        connection.set_doing("opening the snapshot");
-        begin(&mut connection, observer)?;
-        Ok(Snapshot { connections: vec![connection], server, schema, structure_only, rights, survey })
+        let survey = survey(&mut first, &schema, &|name| structure_only.matches(name), observer)?;
+        let bytes = expected(&survey.objects, &structure_only);
+        let wanted = connections.map_or_else(|| shared::connections_for(bytes), NonZeroUsize::get);
+        let connections = shared::open(first, target, wanted, &survey.objects, &rights, observer)?;
+        Ok(Snapshot { connections, server, schema, structure_only, rights, survey })
+    }
+
+    /// How many connections read at once.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
     }
 
     /// Bytes that the dump is expected to have: what the rows take on the server's disk, as it estimates.
     pub fn expected(&self) -> u64 {
-        let tables = self.survey.objects.tables.iter();
-        tables
-            .filter(|table| dump::has_rows(&table.engine) && !self.structure_only.matches(&table.name))
-            .map(|table| table.bytes)
-            .sum()
+        expected(&self.survey.objects, &self.structure_only)
     }
 
     /// Writes the dump, one section an object, and proves that the schema did not change meanwhile.
@@ -138,9 +154,17 @@ impl Snapshot {
     }
 }
 
+fn expected(objects: &Objects, structure_only: &Globs) -> u64 {
+    let with_rows = objects
+        .tables
+        .iter()
+        .filter(|table| dump::has_rows(&table.engine) && !structure_only.matches(&table.name));
+    with_rows.map(|table| table.bytes).sum()
+}
+
 /// Opens the snapshot. The savepoint is gone back to after each table, so that the server holds no table
 /// longer than it is read, and an ALTER TABLE need not wait for the whole dump.
-fn begin(connection: &mut Connection, observer: &dyn Observer) -> Result<(), DatabaseError> {
+pub(super) fn begin(connection: &mut Connection, observer: &dyn Observer) -> Result<(), DatabaseError> {
     connection.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", observer)?;
     connection.run("SAVEPOINT undercroft", observer)
 }

@@ -150,7 +150,7 @@ fn a_job_that_is_called_off_stops() {
     // Also while the server says nothing, here since somebody locked a table.
     let mut locker = server.client();
     locker.args(["--execute", "LOCK TABLES shop.big WRITE; SELECT SLEEP(600)"]);
-    let mut locker = locker.spawn().unwrap();
+    let mut locker = locker.stderr(std::process::Stdio::null()).spawn().unwrap();
     while !server.query("SELECT STATE FROM information_schema.PROCESSLIST").contains("User sleep") {
         thread::yield_now();
     }

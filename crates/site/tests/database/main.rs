@@ -6,5 +6,7 @@ mod changes;
 mod compare;
 mod failures;
 mod incomplete;
+mod shared;
 mod support;
+mod tls;
 mod whole;
