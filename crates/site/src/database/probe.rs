@@ -32,7 +32,7 @@ pub fn probe(target: &DatabaseTarget) -> Result<Probe, DatabaseError> {
     let mut connection = Connection::open(target, observer)?;
     let server = Server::parse(connection.version());
     server::prepare(&mut connection, observer)?;
-    let schema = connection.record("SELECT DATABASE() AS name", observer)?.text("name");
+    let schema = server::schema(&mut connection, observer)?;
     let rights = rights::read(&mut connection, server, &schema, observer)?;
     let objects = survey(&mut connection, &schema, &|_| false, observer)?.objects;
     Ok(Probe {

@@ -105,6 +105,14 @@ pub(super) fn prepare(connection: &mut Connection, watch: &dyn Observer) -> Resu
     Ok(())
 }
 
+/// The schema that the session is in, as the server spells it. There must be one: without it every question
+/// would be answered with nothing, and the dump be empty.
+pub(super) fn schema(connection: &mut Connection, watch: &dyn Observer) -> Result<String, DatabaseError> {
+    connection.set_doing("entering the schema");
+    let name = connection.record("SELECT DATABASE() AS name", watch)?.text("name");
+    if name.is_empty() { Err(connection.garbled("no schema, though one was asked for,")) } else { Ok(name) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,7 +52,7 @@ impl Snapshot {
         let mut first = Connection::open(target, observer)?;
         let server = Server::parse(first.version());
         server::prepare(&mut first, observer)?;
-        let schema = first.record("SELECT DATABASE() AS name", observer)?.text("name");
+        let schema = server::schema(&mut first, observer)?;
         let rights = rights::read(&mut first, server, &schema, observer)?;
         let structure_only = Globs::new(&target.structure_only);
         // Before the snapshot, so that whatever changes after this is noticed at the end.

@@ -162,3 +162,16 @@ fn text_that_is_not_in_its_character_set_is_kept_and_told() {
     );
     server.run_sql_in("copy", &sink.text());
 }
+
+#[test]
+fn a_choice_that_no_definition_can_show_is_told() {
+    let server = Server::start(Options::default());
+    server.run_sql(
+        "CREATE DATABASE shop; CREATE TABLE shop.t (a ENUM('x', '😀') CHARACTER SET utf8mb4); \
+         INSERT INTO shop.t VALUES ('x'), ('😀'), ('😀')",
+    );
+    let witness = Witness::default();
+    dump_into(&target(&server, "shop"), &Sink::default(), &witness).unwrap();
+    let lost = witness.told(Weight::Lost);
+    assert!(lost.len() == 1 && lost[0].starts_with("t: 2 values of its column a are choices"), "{lost:?}");
+}

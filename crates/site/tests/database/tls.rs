@@ -24,7 +24,7 @@ fn certificates_are_checked_when_they_have_to_be() {
             .with(&option("ssl-key", path("server.key"))),
     );
     server.run_sql(
-        "CREATE DATABASE shop; CREATE USER u@'%' IDENTIFIED BY 'x' REQUIRE SSL; GRANT ALL ON shop.* TO u@'%'",
+        "CREATE DATABASE shop; CREATE TABLE shop.t (a INT); CREATE USER u@'%' IDENTIFIED BY 'x' REQUIRE SSL; GRANT ALL ON shop.* TO u@'%'",
     );
     let with = |tls, ca: Option<&str>| {
         let mut target = target_of(&server, "shop", "u", "x");
@@ -32,8 +32,8 @@ fn certificates_are_checked_when_they_have_to_be() {
         target.tls_ca = ca.map(path);
         probe(&target).map(|found| found.tables)
     };
-    assert_eq!(with(TlsMode::Verify, Some("ca.pem")).unwrap(), 0);
-    assert_eq!(with(TlsMode::Unverified, None).unwrap(), 0);
+    assert_eq!(with(TlsMode::Verify, Some("ca.pem")).unwrap(), 1);
+    assert_eq!(with(TlsMode::Unverified, None).unwrap(), 1);
     for (tls, ca) in [(TlsMode::Verify, Some("other.pem")), (TlsMode::Verify, Some("nothing.pem"))] {
         assert!(matches!(with(tls, ca), Err(DatabaseError::Tls { .. })));
     }

@@ -8,7 +8,7 @@ use super::definition::write_definition;
 use super::output::{Output, check};
 use super::program::write_program;
 use super::row::{RowError, RowWriter, Written};
-use super::value::{manner, selected};
+use super::value::{is_choice, manner, selected};
 use crate::database::error::DatabaseError;
 use crate::database::objects::{Column, Nature, TableInfo};
 use crate::database::quote;
@@ -305,9 +305,14 @@ fn tell(context: &Context<'_>, table: &TableInfo, select: &Select, written: &Wri
     }
     for (column, invalid) in select.columns.iter().zip(&written.invalid).filter(|(_, count)| **count > 0) {
         let charset = column.charset.as_deref().unwrap_or("utf8mb4");
+        let flaw = if is_choice(column) {
+            "are choices that the server shows as ? in the column's definition".to_owned()
+        } else {
+            format!("are not valid {charset}")
+        };
         let text = format!(
-            "{invalid} values of its column {} are not valid {charset}; they are in the dump byte for byte, but a \
-             server that loads it will not take them whole",
+            "{invalid} values of its column {} {flaw}; they are in the dump byte for byte, but a server that loads it \
+             will not take them whole",
             column.name
         );
         context.watch.remark(ELEMENT, Remark::lost(table.name.clone(), text));

@@ -54,6 +54,9 @@ pub(super) fn manner(column: &Column) -> Manner {
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geometrycollection" | "geomcollection" => Manner::Binary,
         _ => match column.charset.as_deref() {
+            // Servers show a table's definition with at most three bytes a character, so a choice of four is
+            // not in it.
+            Some("utf8mb4") if is_choice(column) => Manner::Text(Utf8::Three),
             Some("utf8mb4") => Manner::Text(Utf8::Full),
             Some("utf8" | "utf8mb3") => Manner::Text(Utf8::Three),
             Some("ascii") => Manner::Text(Utf8::Ascii),
@@ -65,10 +68,15 @@ pub(super) fn manner(column: &Column) -> Manner {
     }
 }
 
+/// Whether a column's values are choices that its definition names.
+pub(super) fn is_choice(column: &Column) -> bool {
+    matches!(&*column.data_type, "enum" | "set")
+}
+
 /// What to select to get a column's values whole: the server shortens a `FLOAT` to six digits, but not the
-/// `DOUBLE` of the same value.
+/// `DOUBLE` of the same value. (A sum would lose the sign of zero.)
 pub(super) fn selected(column: &Column, name: &str) -> String {
-    if column.data_type == "float" { format!("{name} + 0e0") } else { name.to_owned() }
+    if column.data_type == "float" { format!("{name} * 1e0") } else { name.to_owned() }
 }
 
 /// Whether a value was what its column's character set says.

@@ -50,6 +50,8 @@ pub(super) fn log_in(
         | Can::CLIENT_TRANSACTIONS
         | Can::CLIENT_SECURE_CONNECTION
         | Can::CLIENT_PLUGIN_AUTH
+        // Said before encryption begins, too: MySQL goes by what it heard first.
+        | Can::CLIENT_CONNECT_WITH_DB
         | Can::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA;
     let mut abilities = wanted & greeting.capabilities();
     if target.tls != TlsMode::Off && !packets.stream().is_local() {
