@@ -4,4 +4,5 @@
 #![allow(clippy::expect_used)]
 
 pub mod mariadb;
+pub mod mysql;
 pub mod wordpress;

@@ -67,6 +67,8 @@ pub struct Server {
     socket: PathBuf,
     port: u16,
     folder: TempDir,
+    /// What has to be run to have the client: its path, after what it has to be run with.
+    client: Vec<OsString>,
 }
 
 impl Server {
@@ -79,13 +81,26 @@ impl Server {
         install(folder.path());
         for attempt in 1..=5 {
             match launch(&folder, &options) {
-                Ok((child, socket, port)) => return Server { child, socket, port, folder },
+                Ok((child, socket, port)) => {
+                    return Server { child, socket, port, folder, client: vec!["mariadb".into()] };
+                }
                 // Between the choice of a port and its use, another test may have taken it.
                 Err(log) if attempt < 5 && log.contains("Address already in use") => {}
                 Err(log) => panic!("mariadbd did not start:\n{log}"),
             }
         }
         unreachable!("the last attempt returns or panics")
+    }
+
+    /// A server that was started in another way.
+    pub(crate) fn of(
+        child: Child,
+        socket: PathBuf,
+        port: u16,
+        folder: TempDir,
+        client: Vec<OsString>,
+    ) -> Server {
+        Server { child, socket, port, folder, client }
     }
 
     /// Its unix socket.
@@ -106,7 +121,7 @@ impl Server {
     /// The client `mariadb`, told how to reach this server as root: without table borders or column names,
     /// in utf8mb4, with room for rows of a gigabyte. Add a schema or `--execute`, or give it SQL on stdin.
     pub fn client(&self) -> Command {
-        let mut command = self.tool("mariadb");
+        let mut command = self.command(&self.client);
         command.args(["--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--batch"]);
         command.arg("--skip-column-names");
         command
@@ -114,7 +129,11 @@ impl Server {
 
     /// Another of MariaDB's client programs, such as `mariadb-dump`, told how to reach this server as root.
     pub fn tool(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        self.command(&[program.into()])
+    }
+
+    fn command(&self, program: &[OsString]) -> Command {
+        let mut command = command(program);
         command.arg("--no-defaults").arg(joined("--socket=", &self.socket)).arg("--user=root");
         command
     }
@@ -197,22 +216,33 @@ fn launch(folder: &TempDir, options: &Options) -> Result<(Child, PathBuf, u16), 
             "--aria-pagecache-buffer-size=8M",
         ])
         .args(["--performance-schema=OFF", "--max-allowed-packet=1G", "--character-set-server=utf8mb4"])
-        .args(&options.arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("mariadbd can't be run: {error}"));
+        .args(&options.arguments);
+    Ok((wait_for(command, &socket, &log)?, socket, port))
+}
+
+/// Starts a server and waits until its socket answers; gives its log if it doesn't.
+pub(crate) fn wait_for(mut command: Command, socket: &Path, log: &Path) -> Result<Child, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} can't be run: {error}"));
     let patience = Instant::now() + START_PATIENCE;
-    while UnixStream::connect(&socket).is_err() {
+    while UnixStream::connect(socket).is_err() {
         let gone = child.try_wait().expect("the server's state").is_some();
         if gone || Instant::now() > patience {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(fs::read_to_string(&log).unwrap_or_default());
+            return Err(fs::read_to_string(log).unwrap_or_default());
         }
         thread::sleep(Duration::from_millis(10));
     }
-    Ok((child, socket, port))
+    Ok(child)
+}
+
+/// A program with what it has to be run with.
+pub(crate) fn command(program: &[OsString]) -> Command {
+    let (first, rest) = program.split_first().expect("a program");
+    let mut command = Command::new(first);
+    command.args(rest);
+    command
 }
 
 /// Gives a client its input, and its output back.
@@ -244,7 +274,7 @@ fn server_binary() -> &'static str {
 }
 
 /// The server runs as root only if it is told that this is meant.
-fn user_argument(folder: &Path) -> Option<&'static str> {
+pub(crate) fn user_argument(folder: &Path) -> Option<&'static str> {
     let owner = fs::metadata(folder).expect("the folder that was just made").uid();
     (owner == 0).then_some("--user=root")
 }
@@ -256,7 +286,7 @@ pub(crate) fn joined(option: &str, path: &Path) -> OsString {
 }
 
 /// A port that nobody listened on a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
 }

@@ -6,6 +6,7 @@ mod changes;
 mod compare;
 mod failures;
 mod incomplete;
+mod mysql;
 mod shared;
 mod support;
 mod tls;
