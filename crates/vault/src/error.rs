@@ -31,6 +31,20 @@ pub enum VaultError {
         /// The vault.
         vault: Uuid,
     },
+    /// The store says that it has written an object, and does not have it.
+    #[error(
+        "the store took {object} and does not have it: nothing was recorded, the store is not to be trusted"
+    )]
+    NotKept {
+        /// Its name in the store.
+        object: String,
+    },
+    /// A backup's record is there already, and is another one.
+    #[error("{object} is there already: a backup is recorded once")]
+    RecordedBefore {
+        /// The record's name in the store.
+        object: String,
+    },
     /// Something names a fragment that no pack has.
     #[error("a piece of the archive is missing from the vault: fragment {fragment:?}, which was in {object}")]
     MissingFragment {

@@ -257,17 +257,24 @@ impl Vault {
             .map_err(|_| VaultError::Object { object: name, source: OpenError::Damaged })
     }
 
-    /// Writes a backup's record: the moment from which the backup exists. A record that is there already stays
-    /// as it is.
+    /// Writes a backup's record: the moment from which the backup exists. It is read back before this returns.
     ///
     /// # Errors
-    /// [`VaultError`] if the store fails, or this release may not write the vault.
+    /// [`VaultError`] if the store fails, has another record of that name or forgets this one, or this release may
+    /// not write the vault.
     pub fn write_record(&self, id: Uuid, record: &Record) -> Result<(), VaultError> {
         self.may(Operation::Write)?;
         let plain = serde_json::to_vec(record).map_err(|error| VaultError::Source(error.into()))?;
         let (public, writer) = (self.keys.secret.public(), &self.keys.writer);
         let object = seal::seal_object(ObjectKind::Record, self.id, &public, writer, id.as_bytes(), &plain)?;
-        Ok(self.store.put(&self.record_name(id), &object)?)
+        let name = self.record_name(id);
+        self.store.put(&name, &object)?;
+        match self.store.get(&name) {
+            Ok(found) if found == object => Ok(()),
+            Ok(_) => Err(VaultError::RecordedBefore { object: name }),
+            Err(StoreError::Missing { .. }) => Err(VaultError::NotKept { object: name }),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -166,17 +166,43 @@ fn a_capture_that_is_cancelled_or_fails_leaves_older_backups_whole() {
 }
 
 #[test]
-fn a_pack_that_the_store_forgot_is_named_and_stored_again() {
+fn what_the_store_took_and_forgot_is_noticed_before_the_backup_counts() {
     let scene = scene();
-    scene.store.misbehave(|_, call| {
-        matches!(call, Call::Put(name) if name.contains("/packs/")).then_some(Fault::Forget)
-    });
+    for kind in ["/packs/", "/records/"] {
+        scene.store.misbehave(move |_, call| {
+            matches!(call, Call::Put(name) if name.contains(kind)).then_some(Fault::Forget)
+        });
+        let result = backup_tree(&scene.vault, &scene.tree, Some(&scene.first))
+            .and_then(|(archive, ..)| scene.vault.write_record(SITE, &common::record(&[&archive])));
+        let Err(VaultError::NotKept { object }) = result else { panic!("{result:?}") };
+        assert!(object.contains(kind), "it has a name: {object}");
+    }
+    scene.is_unharmed();
+}
+
+#[test]
+fn a_backup_is_recorded_once() {
+    let scene = scene();
+    scene.vault.write_record(SITE, &common::record(&[&scene.first])).unwrap();
+    let again = scene.vault.write_record(SITE, &common::record(&[]));
+    assert!(matches!(again, Err(VaultError::RecordedBefore { .. })), "{again:?}");
+    assert_eq!(scene.vault.read_record(SITE).unwrap(), common::record(&[&scene.first]));
+}
+
+#[test]
+fn a_pack_that_the_store_lost_is_named_and_stored_again() {
+    let scene = scene();
+    let before = scene.store.list(&format!("vaults/{SITE}/packs/")).unwrap();
     let (second, ..) = backup_tree(&scene.vault, &scene.tree, Some(&scene.first)).unwrap();
-    scene.store.behave();
+    for pack in scene.store.list(&format!("vaults/{SITE}/packs/")).unwrap() {
+        if !before.contains(&pack) {
+            scene.store.delete(&pack.name).unwrap();
+        }
+    }
     let error = download(&scene.vault, &second).unwrap_err();
     let VaultError::MissingFragment { object, .. } = &error else { panic!("{error:?}") };
     assert!(object.contains("/packs/"), "the lost pack has a name: {object}");
-    let manifest = common::backup_tree(&scene.vault, &scene.tree, Some(&second));
+    let manifest = backup_tree(&scene.vault, &scene.tree, Some(&second));
     assert!(matches!(manifest, Err(VaultError::MissingFragment { .. })), "its manifest went with it");
     let (third, ..) = backup_tree(&scene.vault, &scene.tree, None).unwrap();
     gunzip(&download(&scene.vault, &third).unwrap(), third.raw_len);

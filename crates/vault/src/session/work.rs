@@ -10,8 +10,9 @@ use crate::error::VaultError;
 use crate::fragment::{FragmentId, FragmentRef};
 use crate::index::{Index, PackFacts};
 use crate::keys::WriterKeys;
-use crate::pack::{self, PackWriter, Place, TARGET_LEN};
+use crate::pack::{self, PackWriter, Place, TARGET_LEN, TRAILER_LEN};
 use crate::seal::{BodyKey, ObjectKind};
+use crate::store::StoreError;
 use crate::vault::Vault;
 
 /// Raw bytes that may wait or be worked on at a time.
@@ -311,9 +312,21 @@ impl Shared {
         }
     }
 
+    /// Whether the store has what it took: that is, whether the pack's end is where it should be.
+    fn confirm(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+        let end = bytes.last_chunk::<TRAILER_LEN>().ok_or(VaultError::BadMemory)?;
+        match self.vault.store.get_range(name, (bytes.len() - TRAILER_LEN) as u64, TRAILER_LEN) {
+            Ok(found) if found == end => Ok(()),
+            Ok(_) | Err(StoreError::Missing { .. }) => Err(VaultError::NotKept { object: name.to_owned() }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn write_pack(&self, pack: PackWriter, kind: ObjectKind) -> Result<(), VaultError> {
         let pack = pack.finish().ok_or(VaultError::BadMemory)?;
-        self.vault.store.put(&self.vault.pack_name(&pack.id), &pack.bytes)?;
+        let name = self.vault.pack_name(&pack.id);
+        self.vault.store.put(&name, &pack.bytes)?;
+        self.confirm(&name, &pack.bytes)?;
         let len = pack.bytes.len() as u64;
         self.bytes.fetch_add(len, Ordering::Relaxed);
         lock(&self.written).push(PackFacts { id: pack.id, kind, len, directory: pack.directory });

@@ -70,7 +70,7 @@ struct PendingRun {
 /// Runs that may wait for their fragments, and for the runs before them; the session bounds their bytes.
 const PENDING: usize = 256;
 /// A run ends here at the latest: whoever chooses the names of files could otherwise make one without end.
-const RUN_MAX: usize = 4096;
+const RUN_MAX: usize = 1024;
 /// The same for a piece of small neighbours, in bytes.
 const PIECE_MAX: usize = 1 << 20;
 
