@@ -334,3 +334,39 @@ impl Shared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::SecretKey;
+    use uuid::Uuid;
+
+    /// Whatever goes wrong between a piece's hash and the pack's memory is found before the pack is written.
+    #[test]
+    fn bad_memory_does_not_become_a_bad_backup() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(crate::store::local(folder.path()).unwrap());
+        let vault = Vault::open_or_create(store, Uuid::nil(), &SecretKey::generate().unwrap()).unwrap();
+        let shared = Shared::new(&vault, Index::default(), crossbeam_channel::bounded(0).0);
+        let mut scratch = Scratch::default();
+        let mut raw = b"what was read from the site".repeat(99);
+        let id = FragmentId(*blake3::keyed_hash(shared.keys.writer.reveal(), &raw).as_bytes());
+        let prove = |raw: &[u8], flip: Option<usize>, scratch: &mut Scratch| {
+            let mut deflated = scratch.deflater.deflate(raw);
+            let (raw_len, deflated_len) = (raw.len() as u32, deflated.len() as u32);
+            let fragment = FragmentRef { id, raw_len, deflated_len, crc: crc32fast::hash(raw) };
+            let pack = PackWriter::new(ObjectKind::DataPack, vault.id, &shared.keys, Vec::new());
+            let (place, key) = pack.unwrap().reserve(&fragment).unwrap();
+            pack::seal_fragment(&key, &fragment, place.slot, &mut deflated).unwrap();
+            if let Some(at) = flip {
+                deflated[at] ^= 1;
+            }
+            shared.prove(&key, &fragment, place.slot, &mut deflated, scratch)
+        };
+        prove(&raw, None, &mut scratch).unwrap();
+        assert!(matches!(prove(&raw, Some(7), &mut scratch), Err(VaultError::BadMemory)));
+        // The piece itself went bad after it was named.
+        raw[500] ^= 1;
+        assert!(matches!(prove(&raw, None, &mut scratch), Err(VaultError::BadMemory)));
+    }
+}

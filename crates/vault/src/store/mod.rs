@@ -66,7 +66,9 @@ pub struct Listed {
 
 /// A place for objects. Names are parted by `/` and hold lower-case letters, digits, `-`, `_` and `.`.
 pub trait Store: Send + Sync {
-    /// Writes an object, durable when this returns. An object that is there already is left as it is.
+    /// Writes an object, durable when this returns. An object that is there already is left as it is, and of several
+    /// that put one name at once, the first wins. (A store that can't promise this is used for a new vault by one
+    /// program at a time; all other objects' names are random.)
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError>;
 
     /// The whole object.
