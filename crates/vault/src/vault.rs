@@ -150,8 +150,7 @@ impl Vault {
     }
 
     pub(crate) fn pack_name(&self, id: &PackId) -> String {
-        let id = hex(&id.0);
-        self.name(&format!("packs/{}/{id}", &id[..2]))
+        self.name(&format!("packs/{}", hex(&id.0)))
     }
 
     pub(crate) fn record_name(&self, id: Uuid) -> String {

@@ -24,6 +24,10 @@ const OLD: Uuid = Uuid::from_u128(1);
 const VICTIM: Uuid = Uuid::from_u128(2);
 const FOLDER: &str = "UNDERCROFT_TEST_FOLDER";
 const MOMENT: &str = "UNDERCROFT_TEST_MOMENT";
+const SIZE: &str = "UNDERCROFT_TEST_SIZE";
+/// The size of each of ten new files: one pack's worth of news, and two packs' worth.
+const SMALL: usize = 100_000;
+const LARGE: usize = 2_000_000;
 
 /// Kills its own process around one of its calls.
 struct Deadly {
@@ -93,11 +97,11 @@ fn old_tree() -> Tree {
     tree
 }
 
-/// The tree that the victim backs up: two packs' worth of news.
-fn new_tree() -> Tree {
+/// The tree that the victim backs up.
+fn new_tree(size: usize) -> Tree {
     let mut tree = old_tree();
     for n in 0..10 {
-        tree.file(&format!("b/{n}.mp4"), noise(n, 2_500_000));
+        tree.file(&format!("b/{n}.mp4"), noise(n, size));
     }
     tree
 }
@@ -107,20 +111,22 @@ fn new_tree() -> Tree {
 fn victim() {
     let Some(folder) = env::var_os(FOLDER) else { return };
     let moment = env::var(MOMENT).unwrap().parse().unwrap();
+    let tree = new_tree(env::var(SIZE).unwrap().parse().unwrap());
     let inner = store::local(PathBuf::from(folder)).unwrap();
     let store = Arc::new(Deadly { inner, calls: AtomicU64::new(0), moment });
     let vault = Vault::open_or_create(store.clone(), SITE, &recovery()).unwrap();
     let last = vault.read_record(OLD).ok().map(|record| record.archives[0].clone());
-    let (archive, ..) = backup_watched(&vault, &new_tree(), last.as_ref(), &Loud).unwrap();
+    let (archive, ..) = backup_watched(&vault, &tree, last.as_ref(), &Loud).unwrap();
     vault.write_record(VICTIM, &common::record(&[&archive])).unwrap();
     println!("calls {}", store.calls.load(Ordering::SeqCst));
 }
 
-fn start(folder: &Path, moment: u64) -> Child {
+fn start(folder: &Path, moment: u64, size: usize) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", "victim", "--include-ignored", "--nocapture"])
         .env(FOLDER, folder)
         .env(MOMENT, moment.to_string())
+        .env(SIZE, size.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -129,7 +135,7 @@ fn start(folder: &Path, moment: u64) -> Child {
 
 /// Runs the victim; how many calls it made, if it lived.
 fn run(folder: &Path, moment: u64) -> Option<u64> {
-    let output = start(folder, moment).wait_with_output().unwrap();
+    let output = start(folder, moment, SMALL).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let calls = said.lines().find_map(|line| line.strip_prefix("calls ")?.parse().ok());
     assert_eq!(calls.is_some(), output.status.success(), "{said}");
@@ -156,9 +162,9 @@ fn is_unharmed(folder: &Path, old: &[u8]) {
         }
         Err(error) => assert!(matches!(error, VaultError::Store(StoreError::Missing { .. })), "{error:?}"),
     }
-    let (next, ..) = backup_tree(&vault, &new_tree(), Some(&record.archives[0])).unwrap();
+    let (next, ..) = backup_tree(&vault, &new_tree(SMALL), Some(&record.archives[0])).unwrap();
     gunzip(&download(&vault, &next).unwrap(), next.raw_len);
-    let (_, counts, stored) = backup_tree(&vault, &new_tree(), Some(&next)).unwrap();
+    let (_, counts, stored) = backup_tree(&vault, &new_tree(SMALL), Some(&next)).unwrap();
     assert_eq!((counts.opened, stored.bytes), (0, 0));
 }
 
@@ -187,7 +193,7 @@ fn killed_at_points_of_its_progress_again_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let (_, bytes) = first_backup(folder.path());
     for lines in [0, 1, 2, 3, 5, 7, 8, 9, 10, 11] {
-        let mut child = start(folder.path(), u64::MAX);
+        let mut child = start(folder.path(), u64::MAX, LARGE);
         let output = BufReader::new(child.stdout.take().unwrap());
         let advanced = output.lines().map_while(Result::ok).filter(|line| line.contains("advanced"));
         let _seen = advanced.take(lines).count();
@@ -207,7 +213,7 @@ fn killed_while_the_vault_is_made() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(run(folder.path(), moment), None);
         let vault = common::vault(folder.path());
-        let (archive, ..) = backup_tree(&vault, &new_tree(), None).unwrap();
+        let (archive, ..) = backup_tree(&vault, &new_tree(SMALL), None).unwrap();
         gunzip(&download(&vault, &archive).unwrap(), archive.raw_len);
     }
 }

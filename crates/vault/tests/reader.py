@@ -171,7 +171,7 @@ class Vault:
         self.read_index()
 
     def read_index(self):
-        packs = {path.name: path for path in (self.folder / "packs").glob("??/*")}
+        packs = {path.name: path for path in (self.folder / "packs").glob("*")}
         for segment in sorted((self.folder / "index").glob("*")):
             reader = Reader(open_object(segment, INDEX, self.site, *self.keys))
             while reader.left():
