@@ -1,8 +1,9 @@
 # Undercroft: `make` builds, `make test` checks everything, `make help` tells the rest.
 
 CARGO ?= cargo
+BENCH ?=
 
-.PHONY: build test lint docs demo clean help
+.PHONY: build test lint docs demo bench clean help
 
 build: ## Build the whole workspace, optimised
 	scripts/install-needs build
@@ -25,6 +26,10 @@ docs: ## Build the documentation; a broken link fails
 
 demo: build ## Back up a real WordPress, made for the purpose, and show the result
 	scripts/demo
+
+bench: build ## Measure beside other tools, 40 minutes; BENCH="--scale 0.02 --only files" for less
+	scripts/install-needs build bench
+	python3 scripts/bench $(BENCH)
 
 clean: ## Remove what was built
 	$(CARGO) clean

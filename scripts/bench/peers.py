@@ -1,0 +1,151 @@
+"""The tools, as lines of bash: how each is prepared, makes a backup, and gives one archive back.
+
+In the lines, {source} is the tree, {dump} a `mariadb-dump` command, {repo} where the tool stores, {out} where its
+download goes, {number} counts the backups of one store, {cores} the machine's cores. HOME is a folder of the run, so
+that caches start empty and are gone afterwards; only {repo} counts as stored.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+
+SECRET = "correct horse battery staple"
+SECRETS = {name: SECRET for name in ("RESTIC_PASSWORD", "RUSTIC_PASSWORD", "BORG_PASSPHRASE")}
+TAR_LIST = "tar -tf {out} | grep -vc '/$'"
+SQL_COUNT = "grep -ac '^CREATE TABLE' {out}"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One way of backing up one kind of data."""
+
+    key: str  # what --tools calls it
+    label: str  # what the table calls it
+    needs: tuple  # programs that it runs
+    backup: str
+    download: str
+    count: str  # prints how many files, or tables, {out} holds: a download that lacks some is a failure
+    prepare: str = "mkdir -p {repo}"  # outside the measured time
+    store: str = "{repo}"  # what counts as stored
+    version: str = ""  # prints its version
+    whole: bool = False  # each backup is made as the first, and the store is emptied before it
+    slow: bool = False  # runs once only, unless told
+    how: str = ""  # what the table's notes say of its download
+
+    def line(self, template, **places):
+        """A template with everything quoted and in place; `dump` is a command and goes in as it is."""
+        dump = places.pop("dump", "")
+        quoted = {name: shlex.quote(str(value)) for name, value in places.items()}
+        return getattr(self, template).format(dump=dump, **quoted)
+
+    def missing(self):
+        """Programs that it needs and that are not here."""
+        return [name for name in self.needs if shutil.which(name, path=search_path()) is None]
+
+
+def undercroft(key, label, binary, kind):
+    """This project's own: the same commands that a user types."""
+    place = {
+        "files": "{source} --files {source} --no-code --no-database --no-default-excludes",
+        "database": "{empty} --database {url} --no-code --no-files",
+    }[kind]
+    run = f"{shlex.quote(str(binary))} --data {{repo}} -n -q"
+    return Tool(
+        key, label, (str(binary),),
+        prepare=f"mkdir -p {{repo}} && {run} site:add {place} --name bench",
+        backup=f"{run} backup:create bench.live --element {kind}",
+        download=f"{run} backup:get bench.live --element {kind} --to {{out}}",
+        count="gzip -dc {out} | " + (TAR_LIST if kind == "files" else SQL_COUNT).replace("{out}", "-"),
+        store="{repo}/store", version=f"{shlex.quote(str(binary))} --version", how="`backup:get` of the archive, a .gz")
+
+
+def tar(key, through, suffix, unpack, slow=False):
+    """GNU tar through a compressor."""
+    label = f"tar \\| {through}" if through else "tar czf"
+    pack = f"tar -C {{source}} -cf - . | {through} > {{repo}}/a{suffix}" if through else f"tar -C {{source}} -czf {{repo}}/a{suffix} ."
+    program = (through or "gzip").split()[0]
+    return Tool(key, label, ("tar", program), backup=pack, download=f"cp {{repo}}/a{suffix} {{out}}",
+                count=f"{unpack} < {{out}} | " + TAR_LIST.replace("{out}", "-"), whole=True, slow=slow,
+                version=f"{program} --version", how="`cp` of the archive")
+
+
+RESTIC = Tool(
+    "restic", "restic", ("restic",), version="restic version", prepare="restic -q -r {repo} init",
+    backup="restic -q -r {repo} backup {source}", download="restic -q -r {repo} dump latest / > {out}", count=TAR_LIST,
+    how="`restic dump latest /`, a tar")
+RUSTIC = Tool(
+    "rustic", "rustic", ("rustic",), version="rustic --version",
+    prepare="rustic --no-progress --log-level warn -r {repo} init",
+    backup="rustic --no-progress --log-level warn -r {repo} backup {source}",
+    download="rustic --no-progress --log-level warn -r {repo} dump --archive tar latest:{source} --file {out}", count=TAR_LIST,
+    how="`rustic dump --archive tar`")
+BORG = Tool(
+    "borg", "borg, lz4", ("borg",), version="borg --version", prepare="borg init -e repokey-blake2 {repo}",
+    backup="borg create --compression lz4 {repo}::{number} {source}",
+    download="borg export-tar --tar-filter cat {repo}::{number} {out}", count=TAR_LIST, how="`borg export-tar`")
+BUPSTASH = Tool(
+    "bupstash", "bupstash", ("bupstash",), version="bupstash version",
+    prepare="bupstash new-key -o {key} && bupstash init -r {repo}",
+    backup="bupstash put -q -r {repo} -k {key} --send-log {key}.log name={number} {source}",
+    download="bupstash get -q -r {repo} -k {key} name={number} > {out}", count=TAR_LIST, how="`bupstash get`, a tar")
+
+FILES = (
+    tar("tar-gzip", "", ".tar.gz", "gzip -dc", slow=True),
+    tar("tar-pigz", "pigz", ".tar.gz", "pigz -dc"),
+    tar("tar-zstd", f"zstd -3 -T{os.cpu_count()}", ".tar.zst", "zstd -dc"),
+    RESTIC, RUSTIC, BORG, BUPSTASH,
+)
+
+
+def dump(key, through, suffix, slow=False):
+    """`mariadb-dump` through a compressor."""
+    program = through.split()[0]
+    return Tool(key, f"mariadb-dump \\| {through}", ("mariadb-dump", program), version=f"{program} --version",
+                backup=f"{{dump}} | {through} > {{repo}}/a{suffix}", download=f"cp {{repo}}/a{suffix} {{out}}",
+                count=f"{program} -dc < {{out}} | " + SQL_COUNT.replace("{out}", "-"), whole=True, slow=slow,
+                how="`cp` of the archive")
+
+
+DATABASE = (
+    dump("dump-gzip", "gzip", ".sql.gz", slow=True),
+    dump("dump-pigz", "pigz", ".sql.gz"),
+    dump("dump-zstd", "zstd -3", ".sql.zst"),
+    Tool("mydumper", "mydumper -c", ("mydumper",), version="mydumper --version", whole=True,
+         backup="mydumper -v 1 -h {host} -P {port} -u {user} -p {password} -B {schema} -c -R -E -G -t {cores} -o {repo}",
+         download="cp -r {repo} {out}", count="ls {out} | grep -c -- '-schema.sql.gz$'", how="`cp -r` of its folder"),
+    replace(RESTIC, key="dump-restic", label="mariadb-dump \\| restic", needs=("mariadb-dump", "restic"),
+            backup="{dump} | restic -q -r {repo} backup --stdin --stdin-filename a.sql",
+            download="restic -q -r {repo} dump latest /a.sql > {out}", count=SQL_COUNT, how="`restic dump` of the SQL"),
+    replace(BORG, key="dump-borg", label="mariadb-dump \\| borg, lz4", needs=("mariadb-dump", "borg"),
+            backup="{dump} | borg create --compression lz4 {repo}::{number} -",
+            download="borg extract --stdout {repo}::{number} > {out}", count=SQL_COUNT, how="`borg extract --stdout` of the SQL"),
+)
+
+
+def search_path():
+    """Where programs are looked for: those built for the benchmark first."""
+    return f"{cache()}/peers/bin:{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+
+
+def cache():
+    """The folder outside the checkout that peers and data are kept in."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.environ.get("UNDERCROFT_CACHE") or os.path.join(base, "undercroft")
+
+
+def environment(home):
+    """What tools find in their environment: a home of their own, and the secrets."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("XDG_", "RESTIC_", "RUSTIC_", "BORG_", "BUPSTASH_", "UNDERCROFT_"))}
+    return kept | SECRETS | {"HOME": str(home), "PATH": search_path(), "LC_ALL": "C.UTF-8", "BORG_BASE_DIR": str(home)}
+
+
+def version(command):
+    """The version number in what a command says."""
+    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True,
+                          env=os.environ | {"PATH": search_path()}).stdout
+    found = re.search(r"\d+(\.\d+)+", said)
+    return found[0] if found else "unknown"
