@@ -21,7 +21,7 @@ from pathlib import Path
 import data
 import database
 import peers
-from measure import ToolFailed, adopt_orphans, run, size_of
+from measure import ToolFailed, adopt_orphans, nothing_left, run, size_of
 from report import PHASES, Report, document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ def main():
     adopt_orphans()
     folder = Path(peers.cache()) / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder), tempfile.TemporaryDirectory(prefix="run-", dir=folder, ignore_cleanup_errors=True) as work:
+    with alone(folder), temporary(folder) as work, nothing_left():
         report = Report(options.scale, options.runs)
         for name in options.only:
             workload = WORKLOADS[name](folder, options.scale, options.seed)
@@ -102,6 +102,11 @@ def alone(folder):
         yield
 
 
+def temporary(folder):
+    """A folder of this run, on the disk of the data; it goes when the run ends."""
+    return tempfile.TemporaryDirectory(prefix="run-", dir=folder, ignore_cleanup_errors=True)
+
+
 def check_space(folder, name, scale):
     """Stops at once when the disk is too small for the data, one store and one download."""
     needed = {"files": 17e9, "small": 6e9, "database": 10e9}[name] * scale + 1e9
@@ -134,16 +139,22 @@ class Bench:
         tree = self.workload
         self.report.notes[tree.name] = f"{len(tree.files):,} files, {tree.bytes / 1e9:.2f} GB."
         for tool in tools:
+            attempt = Attempt(self, tool, number, {"source": tree.root})
             try:
-                attempt = Attempt(self, tool, number, {"source": tree.root})
-                tree.warm()
-                attempt.backups("first", "unchanged")
-                tree.edit(number + 1)
-                attempt.backups("changed")
-                attempt.download(len(tree.files))
-                attempt.remove()
+                self.go_through(attempt, tree)
             finally:
+                attempt.remove()
                 tree.undo()
+
+    def go_through(self, attempt, tree):
+        """All phases of one tool on a tree."""
+        if attempt.failed:
+            return
+        tree.warm()
+        attempt.backups("first", "unchanged")
+        tree.edit(attempt.number + 1)
+        attempt.backups("changed")
+        attempt.download(len(tree.files))
 
     def run_database(self, number, tools):
         """All tools go through each phase together: an edit of a database can't be taken back."""
@@ -154,7 +165,8 @@ class Bench:
             run(f"{places['dump']} | wc -c", peers.environment(self.work), self.work / "log", self.options.limit)  # warm
             size = int((self.work / "log").read_text())
             rows = sum(self.workload.rows.values())
-            self.report.notes["database"] = f"{rows:,} rows, {size / 1e9:.2f} GB of SQL, the server on the same machine, over TCP."
+            self.report.notes["database"] = (f"{rows:,} rows, {size / 1e9:.2f} GB of SQL; the server is on the same machine, "
+                                             "and reached over TCP.")
             attempts = [Attempt(self, tool, number, places, server) for tool in tools]
             for attempt in attempts:
                 attempt.backups("first", "unchanged")
@@ -235,7 +247,8 @@ class Attempt:
         where = f"{self.bench.workload.name}, run {self.number + 1}, {self.tool.key}, {PHASES[phase]}"
 
         def keep(sample):
-            tell(f"{where}: {sample.wall:.2f} s, CPU {sample.cpu:.2f} s, {sample.peak / 1e6:.0f} MB, stored {sample.stored / 1e6:.2f} MB")
+            tell(f"{where}: {sample.wall:.2f} s, CPU {sample.cpu:.2f} s, {sample.peak / 1e6:.0f} MB, "
+                 f"stored {sample.stored / 1e6:.2f} MB")
             self.samples.setdefault(phase, [])
             if isinstance(self.samples[phase], list):
                 self.samples[phase].append(sample)

@@ -1,5 +1,6 @@
 """Runs one command and measures it, all its processes together."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -32,10 +33,7 @@ class ToolFailed(Exception):
 
 def adopt_orphans():
     """Makes this process inherit what a tool leaves running, so that it is waited for and counted too."""
-    try:
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
-    except (OSError, AttributeError):
-        pass  # not Linux: only children that the tool waited for are counted
+    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
 
 
 def run(command, env, log, limit):
@@ -52,7 +50,8 @@ def run(command, env, log, limit):
         try:
             status, cpu = reap(process)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            end(process.pid)
+            reap(process)
             raise
         finally:
             watch.stop()
@@ -80,6 +79,26 @@ def reap(process):
         cpu += usage.ru_utime + usage.ru_stime
 
 
+def end(group):
+    """Ends all processes of a group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def nothing_left():
+    """Ends, at the end, every process that is still our child: a Ctrl-C may come just as one starts."""
+    try:
+        yield
+    finally:
+        me = str(os.getpid())
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if stat_of(pid)[1:2] == [me]:
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(int(pid), signal.SIGKILL)
+                    os.waitpid(int(pid), 0)
+
+
 class Watch(threading.Thread):
     """Follows the resident memory of a process group, and ends the group when its time is over.
 
@@ -103,7 +122,7 @@ class Watch(threading.Thread):
             looks += 1
             if time.monotonic() > self.ends and not self.timed_out:
                 self.timed_out = True
-                os.killpg(self.group, signal.SIGKILL)
+                end(self.group)
 
     def stop(self):
         self.done.set()
@@ -114,17 +133,17 @@ class Watch(threading.Thread):
         self.strangers &= pids
         self.members &= pids
         for pid in pids - self.strangers - self.members:
-            (self.members if group_of(pid) == self.group else self.strangers).add(pid)
+            (self.members if stat_of(pid)[2:] == [str(self.group)] else self.strangers).add(pid)
         held = [resident(pid) for pid in self.members]
         self.peak = max(self.peak, sum(now for now, _ in held), *(most for _, most in held))
 
 
-def group_of(pid):
-    """The process group of a process, if it is still there."""
+def stat_of(pid):
+    """State, parent and process group of a process, as text; nothing if it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[2])
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
     except OSError:
-        return None
+        return []
 
 
 def resident(pid):

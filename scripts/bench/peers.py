@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 SECRET = "correct horse battery staple"
 SECRETS = {name: SECRET for name in ("RESTIC_PASSWORD", "RUSTIC_PASSWORD", "BORG_PASSPHRASE")}
-TAR_LIST = "tar -tf {out} | grep -vc '/$'"
+TAR_COUNT = "tar -tvf {out} | grep -c '^-'"
 SQL_COUNT = "grep -ac '^CREATE TABLE' {out}"
 
 
@@ -58,39 +58,40 @@ def undercroft(key, label, binary, kind):
         prepare=f"mkdir -p {{repo}} && {run} site:add {place} --name bench",
         backup=f"{run} backup:create bench.live --element {kind}",
         download=f"{run} backup:get bench.live --element {kind} --to {{out}}",
-        count="gzip -dc {out} | " + (TAR_LIST if kind == "files" else SQL_COUNT).replace("{out}", "-"),
+        count="gzip -dc {out} | " + (TAR_COUNT if kind == "files" else SQL_COUNT).replace("{out}", "-"),
         store="{repo}/store", version=f"{shlex.quote(str(binary))} --version", how="`backup:get` of the archive, a .gz")
 
 
 def tar(key, through, suffix, unpack, slow=False):
     """GNU tar through a compressor."""
-    label = f"tar \\| {through}" if through else "tar czf"
-    pack = f"tar -C {{source}} -cf - . | {through} > {{repo}}/a{suffix}" if through else f"tar -C {{source}} -czf {{repo}}/a{suffix} ."
+    label, pack = "tar czf", f"tar -C {{source}} -czf {{repo}}/a{suffix} ."
+    if through:
+        label, pack = f"tar \\| {through}", f"tar -C {{source}} -cf - . | {through} > {{repo}}/a{suffix}"
     program = (through or "gzip").split()[0]
     return Tool(key, label, ("tar", program), backup=pack, download=f"cp {{repo}}/a{suffix} {{out}}",
-                count=f"{unpack} < {{out}} | " + TAR_LIST.replace("{out}", "-"), whole=True, slow=slow,
+                count=f"{unpack} < {{out}} | " + TAR_COUNT.replace("{out}", "-"), whole=True, slow=slow,
                 version=f"{program} --version", how="`cp` of the archive")
 
 
 RESTIC = Tool(
     "restic", "restic", ("restic",), version="restic version", prepare="restic -q -r {repo} init",
-    backup="restic -q -r {repo} backup {source}", download="restic -q -r {repo} dump latest / > {out}", count=TAR_LIST,
+    backup="restic -q -r {repo} backup {source}", download="restic -q -r {repo} dump latest / > {out}", count=TAR_COUNT,
     how="`restic dump latest /`, a tar")
 RUSTIC = Tool(
     "rustic", "rustic", ("rustic",), version="rustic --version",
     prepare="rustic --no-progress --log-level warn -r {repo} init",
     backup="rustic --no-progress --log-level warn -r {repo} backup {source}",
-    download="rustic --no-progress --log-level warn -r {repo} dump --archive tar latest:{source} --file {out}", count=TAR_LIST,
+    download="rustic --no-progress --log-level warn -r {repo} dump --archive tar latest:{source} --file {out}", count=TAR_COUNT,
     how="`rustic dump --archive tar`")
 BORG = Tool(
     "borg", "borg, lz4", ("borg",), version="borg --version", prepare="borg init -e repokey-blake2 {repo}",
     backup="borg create --compression lz4 {repo}::{number} {source}",
-    download="borg export-tar --tar-filter cat {repo}::{number} {out}", count=TAR_LIST, how="`borg export-tar`")
+    download="borg export-tar --tar-filter cat {repo}::{number} {out}", count=TAR_COUNT, how="`borg export-tar`")
 BUPSTASH = Tool(
     "bupstash", "bupstash", ("bupstash",), version="bupstash version",
     prepare="bupstash new-key -o {key} && bupstash init -r {repo}",
     backup="bupstash put -q -r {repo} -k {key} --send-log {key}.log name={number} {source}",
-    download="bupstash get -q -r {repo} -k {key} name={number} > {out}", count=TAR_LIST, how="`bupstash get`, a tar")
+    download="bupstash get -q -r {repo} -k {key} name={number} > {out}", count=TAR_COUNT, how="`bupstash get`, a tar")
 
 FILES = (
     tar("tar-gzip", "", ".tar.gz", "gzip -dc", slow=True),

@@ -34,13 +34,15 @@ GOALS = (
          "1 % of the rows changed, growing no more than the best of restic and borg"),
 )
 METHOD = """\
-Every tool backs up the same data in turn, in one run, with its own defaults and encryption where it has any; medians, and the least and the
-greatest in brackets. The data is warm in the page cache, and dirty pages are written out before each measurement. CPU time is that of all
-the tool's processes; memory is the peak of their resident memory together (sampled twenty times a second, and never less than the largest
-process's own peak; memory that processes share counts for each). Stored is by how many bytes the store grew, caches elsewhere not
-counted. *1 % changed* is, for files, 1 % of them drawn at random and rewritten in place; for the database, 0.1 % of the rows, drawn at random,
-rewritten, and 1 % added at the tables' ends. Every tool sees the same change. *Download* puts the newest archive whole into one local file. The
-first run's downloads are checked: as many files, or tables, as there should be."""
+Every tool backs up the same data in turn, in one run, with its own defaults and encryption where it has any. Figures are
+medians; of the wall time, the least and the greatest stand in brackets. The data is warm in the page cache, and dirty pages
+are written out before each measurement, outside the measured time. CPU time is that of all the tool's processes. Memory is
+the peak of what they hold together, looked at twenty times a second, and never less than what one of them held at its own
+peak; memory that processes share counts for each. *Stored* is by how many bytes the store grew; caches elsewhere don't count.
+
+*1 % changed* is, for files, 1 % of them, drawn at random, rewritten in place; for the database, 0.1 % of the rows, drawn at
+random, rewritten, and 1 % added at the tables' ends. Every tool sees the same change. *Download* puts the newest archive,
+whole, into one local file. The first run's downloads are checked: as many files, or tables, as there should be."""
 NOT_MEASURED = """\
 Not measured here: conserve; restoring into a site, one file out of a tree, loading a database, and memory at 1,000,000 files."""
 
@@ -85,7 +87,8 @@ class Report:
         runs = "one run" if self.runs == 1 else f"{self.runs} runs"
         scale = "" if self.scale == 1 else f" **Scale {self.scale:g}: a trial, not a measurement.**"
         return (f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())}: {os.cpu_count()} cores of {processor()}, {memory()}, "
-                f"{disk()}, {distribution()}, Linux {platform.release()}, {runs}.{scale}\n\nVersions: {tools}; Undercroft at commit {commit()}.")
+                f"{disk()}, {distribution()}, Linux {platform.release()}, {runs}.{scale}\n\n"
+                f"Versions: {tools}; Undercroft at commit {commit()}.")
 
     def table(self, workload):
         """One workload's table, phase by phase."""
@@ -115,8 +118,10 @@ class Report:
         median = lambda what: statistics.median(getattr(sample, what) for sample in measured)
         walls = [sample.wall for sample in measured]
         spread = f" ({seconds(min(walls))}–{seconds(max(walls))})" if len(walls) > 1 else " (one run)"
-        return [seconds(median("wall")) + spread, seconds(median("cpu")), *([seconds(median("server"))] if server else []),
-                f"{median('peak') / 1e6:.0f}" if median("peak") else "–", "" if phase == "download" else megabytes(median("stored")), ratio]
+        peak = f"{median('peak') / 1e6:.0f}" if median("peak") else "–"  # too short to be looked at
+        stored = "" if phase == "download" else megabytes(median("stored"))
+        return [seconds(median("wall")) + spread, seconds(median("cpu")),
+                *([seconds(median("server"))] if server else []), peak, stored, ratio]
 
     def ratio(self, workload, tool, phase):
         """How many times as long as ours it took."""
@@ -142,8 +147,8 @@ class Report:
 
 def document(report):
     """docs/benchmarks.md."""
-    return ("# Benchmarks\n\n`make bench` makes its data from a fixed seed, measures Undercroft beside other tools and prints what follows; "
-            "`make bench BENCH=--write` writes it here.\n\n" + METHOD + "\n\n" + report.markdown())
+    return ("# Benchmarks\n\n`make bench` makes its data from a fixed seed, measures Undercroft beside other tools and prints "
+            "what follows; `make bench BENCH=--write` writes it here.\n\n" + METHOD + "\n\n" + report.markdown())
 
 
 def row(cells):
