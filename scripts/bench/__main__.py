@@ -83,9 +83,11 @@ def tools_for(name, options, report):
     tools += peers.DATABASE if kind == "database" else peers.FILES
     if options.tools:
         tools = [tool for tool in tools if tool.key in options.tools]
-    for tool in tools:
-        if not tool.missing():
-            report.versions[tool.needs[-1].rpartition("/")[2] if tool.key != "before" else "before"] = peers.version(tool.version)
+    for program in {program for tool in tools if not tool.missing() for program in tool.needs}:
+        name = "undercroft before" if program == str(options.before and options.before.absolute()) else os.path.basename(program)
+        report.versions[name] = peers.version(program)
+    if kind == "database":
+        report.versions["mariadbd"] = peers.version(database.binary("mariadbd"))
     return tools
 
 
@@ -198,9 +200,10 @@ class Attempt:
         self.made = 0
         self.failed = False
         self.folder = bench.work / tool.key
-        for name in ("home", "empty"):
+        for name in ("home", "site"):
             (self.folder / name).mkdir(parents=True)
-        self.places = places | {name: self.folder / name for name in ("repo", "out", "key", "empty")} | {"cores": os.cpu_count()}
+        (self.folder / "site/index.php").touch()  # an empty folder is no site
+        self.places = places | {name: self.folder / name for name in ("repo", "out", "key", "site")} | {"cores": os.cpu_count()}
         with self.recording("first"):
             if tool.missing():
                 raise ToolFailed(f"{tool.missing()[0]} is not installed")
@@ -257,7 +260,7 @@ class Attempt:
             yield keep
         except ToolFailed as failure:
             tell(f"{where}: failed: {failure}")
-            self.samples[phase] = str(failure)
+            self.samples[phase] = str(failure).replace(str(self.folder), "…")  # the report names no path of this machine
             self.failed = True
 
     def remove(self):

@@ -30,7 +30,6 @@ class Tool:
     count: str  # prints how many files, or tables, {out} holds: a download that lacks some is a failure
     prepare: str = "mkdir -p {repo}"  # outside the measured time
     store: str = "{repo}"  # what counts as stored
-    version: str = ""  # prints its version
     whole: bool = False  # each backup is made as the first, and the store is emptied before it
     slow: bool = False  # runs once only, unless told
     how: str = ""  # what the table's notes say of its download
@@ -50,7 +49,7 @@ def undercroft(key, label, binary, kind):
     """This project's own: the same commands that a user types."""
     place = {
         "files": "{source} --files {source} --no-code --no-database --no-default-excludes",
-        "database": "{empty} --database {url} --no-code --no-files",
+        "database": "{site} --database {url} --no-code --no-files",
     }[kind]
     run = f"{shlex.quote(str(binary))} --data {{repo}} -n -q"
     return Tool(
@@ -59,7 +58,7 @@ def undercroft(key, label, binary, kind):
         backup=f"{run} backup:create bench.live --element {kind}",
         download=f"{run} backup:get bench.live --element {kind} --to {{out}}",
         count="gzip -dc {out} | " + (TAR_COUNT if kind == "files" else SQL_COUNT).replace("{out}", "-"),
-        store="{repo}/store", version=f"{shlex.quote(str(binary))} --version", how="`backup:get` of the archive, a .gz")
+        store="{repo}/store", how="`backup:get` of the archive, a .gz")
 
 
 def tar(key, through, suffix, unpack, slow=False):
@@ -70,26 +69,24 @@ def tar(key, through, suffix, unpack, slow=False):
     program = (through or "gzip").split()[0]
     return Tool(key, label, ("tar", program), backup=pack, download=f"cp {{repo}}/a{suffix} {{out}}",
                 count=f"{unpack} < {{out}} | " + TAR_COUNT.replace("{out}", "-"), whole=True, slow=slow,
-                version=f"{program} --version", how="`cp` of the archive")
+                how="`cp` of the archive")
 
 
 RESTIC = Tool(
-    "restic", "restic", ("restic",), version="restic version", prepare="restic -q -r {repo} init",
+    "restic", "restic", ("restic",), prepare="restic -q -r {repo} init",
     backup="restic -q -r {repo} backup {source}", download="restic -q -r {repo} dump latest / > {out}", count=TAR_COUNT,
     how="`restic dump latest /`, a tar")
 RUSTIC = Tool(
-    "rustic", "rustic", ("rustic",), version="rustic --version",
-    prepare="rustic --no-progress --log-level warn -r {repo} init",
+    "rustic", "rustic", ("rustic",), prepare="rustic --no-progress --log-level warn -r {repo} init",
     backup="rustic --no-progress --log-level warn -r {repo} backup {source}",
     download="rustic --no-progress --log-level warn -r {repo} dump --archive tar latest:{source} --file {out}", count=TAR_COUNT,
     how="`rustic dump --archive tar`")
 BORG = Tool(
-    "borg", "borg, lz4", ("borg",), version="borg --version", prepare="borg init -e repokey-blake2 {repo}",
+    "borg", "borg, lz4", ("borg",), prepare="borg init -e repokey-blake2 {repo}",
     backup="borg create --compression lz4 {repo}::{number} {source}",
     download="borg export-tar --tar-filter cat {repo}::{number} {out}", count=TAR_COUNT, how="`borg export-tar`")
 BUPSTASH = Tool(
-    "bupstash", "bupstash", ("bupstash",), version="bupstash version",
-    prepare="bupstash new-key -o {key} && bupstash init -r {repo}",
+    "bupstash", "bupstash", ("bupstash",), prepare="bupstash new-key -o {key} && bupstash init -r {repo}",
     backup="bupstash put -q -r {repo} -k {key} --send-log {key}.log name={number} {source}",
     download="bupstash get -q -r {repo} -k {key} name={number} > {out}", count=TAR_COUNT, how="`bupstash get`, a tar")
 
@@ -104,7 +101,7 @@ FILES = (
 def dump(key, through, suffix, slow=False):
     """`mariadb-dump` through a compressor."""
     program = through.split()[0]
-    return Tool(key, f"mariadb-dump \\| {through}", ("mariadb-dump", program), version=f"{program} --version",
+    return Tool(key, f"mariadb-dump \\| {through}", ("mariadb-dump", program),
                 backup=f"{{dump}} | {through} > {{repo}}/a{suffix}", download=f"cp {{repo}}/a{suffix} {{out}}",
                 count=f"{program} -dc < {{out}} | " + SQL_COUNT.replace("{out}", "-"), whole=True, slow=slow,
                 how="`cp` of the archive")
@@ -114,7 +111,7 @@ DATABASE = (
     dump("dump-gzip", "gzip", ".sql.gz", slow=True),
     dump("dump-pigz", "pigz", ".sql.gz"),
     dump("dump-zstd", "zstd -3", ".sql.zst"),
-    Tool("mydumper", "mydumper -c", ("mydumper",), version="mydumper --version", whole=True,
+    Tool("mydumper", "mydumper -c", ("mydumper",), whole=True,
          backup="mydumper -v 1 -h {host} -P {port} -u {user} -p {password} -B {schema} -c -R -E -G -t {cores} -o {repo}",
          download="cp -r {repo} {out}", count="ls {out} | grep -c -- '-schema.sql.gz$'", how="`cp -r` of its folder"),
     replace(RESTIC, key="dump-restic", label="mariadb-dump \\| restic", needs=("mariadb-dump", "restic"),
@@ -144,9 +141,9 @@ def environment(home):
     return kept | SECRETS | {"HOME": str(home), "PATH": search_path(), "LC_ALL": "C.UTF-8", "BORG_BASE_DIR": str(home)}
 
 
-def version(command):
-    """The version number in what a command says."""
-    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True,
-                          env=os.environ | {"PATH": search_path()}).stdout
-    found = re.search(r"\d+(\.\d+)+", said)
+def version(program):
+    """The version number in what a program says of itself."""
+    ask = "version" if program in ("restic", "bupstash") else "--version"
+    said = subprocess.run([program, ask], capture_output=True, text=True, env=os.environ | {"PATH": search_path()}).stdout
+    found = re.search(r"\d+(\.\d+)+", said.partition("Distrib")[2] or said)
     return found[0] if found else "unknown"
