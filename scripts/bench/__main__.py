@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -25,6 +26,7 @@ from measure import ToolFailed, adopt_orphans, nothing_left, run, size_of
 from report import PHASES, Report, document
 
 ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ["undercroft", "before", *(tool.key for tool in peers.FILES + peers.DATABASE)]
 WORKLOADS = {"files": data.uploads, "small": data.small, "database": database.Database}
 
 
@@ -52,7 +54,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=1, help="how much data; 0.02 for a trial [1: 4.9 GB of files]")
     parser.add_argument("--only", type=words(WORKLOADS), default=list(WORKLOADS), help="workloads: " + ",".join(WORKLOADS))
-    parser.add_argument("--tools", type=lambda text: text.split(","), help="only these; see peers.py for their names")
+    parser.add_argument("--tools", type=words(TOOLS), help="only these: " + ",".join(TOOLS))
     parser.add_argument("--phases", type=words(PHASES), default=list(PHASES), help="phases: " + ",".join(PHASES))
     parser.add_argument("--runs", type=int, default=3, help="how often each tool is measured [3]")
     parser.add_argument("--slow-runs", type=int, default=1, help="how often the slowest, those with gzip, are [1]")
@@ -185,10 +187,9 @@ class Bench:
                    "schema": database.SCHEMA}
         credentials = self.work / "client.cnf"
         credentials.write_text("[client]\n" + "".join(f"{key}={account[key]}\n" for key in ("host", "port", "user", "password")))
-        return account | {
-            "url": "mysql://{user}:{password}@{host}:{port}/{schema}".format(**account),
-            "dump": f"mariadb-dump --defaults-file={credentials} --single-transaction --routines --events {database.SCHEMA}",
-        }
+        dump = f"--defaults-file={shlex.quote(str(credentials))} --single-transaction --routines --events {database.SCHEMA}"
+        url = "mysql://{user}:{password}@{host}:{port}/{schema}".format(**account)
+        return account | {"url": url, "dump": f"mariadb-dump {dump}"}
 
 
 class Attempt:
@@ -273,5 +274,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:
+    except (OSError, ToolFailed) as error:
         sys.exit(f"bench: {error}")

@@ -49,13 +49,13 @@ def run(command, env, log, limit):
         watch = Watch(process.pid, limit)
         try:
             status, cpu = reap(process)
+            wall = time.perf_counter() - started
         except BaseException:
             end(process.pid)
             reap(process)
             raise
         finally:
             watch.stop()
-        wall = time.perf_counter() - started
     if watch.timed_out:
         raise ToolFailed(f"stopped after {limit} s")
     if status:
