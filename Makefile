@@ -3,7 +3,7 @@
 CARGO ?= cargo
 BENCH ?=
 
-.PHONY: build test lint docs demo bench clean help
+.PHONY: build test lint docs demo bench large clean help
 
 build: ## Build the whole workspace, optimised
 	scripts/install-needs build
@@ -30,6 +30,10 @@ demo: build ## Back up a real WordPress, made for the purpose, and show the resu
 bench: build ## Measure beside other tools, 40 minutes; BENCH="--scale 0.02 --only files" for less
 	scripts/install-needs build bench
 	python3 scripts/bench $(BENCH)
+
+large: ## Show that memory stays bounded with 5 GB of files, 500,000 files and a 2 GB database
+	scripts/install-needs build test
+	UNDERCROFT_LARGE=1 $(CARGO) test --release --locked -p undercroft-cli --test memory -- --nocapture --test-threads=1
 
 clean: ## Remove what was built
 	$(CARGO) clean
