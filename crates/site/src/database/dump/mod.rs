@@ -1,6 +1,6 @@
 //! Writing a dump: one section for each object, in an order in which any client can load it.
 //!
-//! [`frame`] opens and closes it, [`table`] writes a table with [`row`]s of [`value`]s, [`view`],
+//! [`frame`] opens and closes it, [`table`] writes a table with [`row`]s of [`value`]s as [`select`] gets them, [`view`],
 //! [`sequence`] and [`program`] write the rest. All of them read through connections that share one
 //! snapshot.
 
@@ -10,6 +10,7 @@ mod frame;
 mod output;
 mod program;
 mod row;
+mod select;
 mod sequence;
 mod table;
 mod value;

@@ -8,9 +8,10 @@ use super::definition::write_definition;
 use super::output::{Output, check};
 use super::program::write_program;
 use super::row::{RowError, RowWriter, Written};
-use super::value::{is_choice, manner, selected};
+use super::select::{History, Select};
+use super::value::{SET_NOT_ENDED, is_choice, manner};
 use crate::database::error::DatabaseError;
-use crate::database::objects::{Column, Nature, TableInfo};
+use crate::database::objects::{Column, TableInfo};
 use crate::database::quote;
 use crate::database::wire::Connection;
 
@@ -28,19 +29,6 @@ pub(in crate::database) fn is_in_snapshot(engine: &str) -> bool {
     ["InnoDB", "ROCKSDB", "TokuDB"].iter().any(|known| engine.eq_ignore_ascii_case(known))
 }
 
-/// What of a versioned table's past can be dumped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum History {
-    /// There is none to dump.
-    None,
-    /// All of it; the columns that say when a version began and ended are named `ROW_START` and `ROW_END`.
-    Implicit,
-    /// All of it; those columns are columns like others.
-    Explicit,
-    /// Nothing: it can't be inserted again.
-    Unwritable,
-}
-
 /// Writes a table's section.
 pub(super) fn write_table(
     context: &Context<'_>,
@@ -51,7 +39,7 @@ pub(super) fn write_table(
     context.doing(connection, &format!("reading the table {}", table.name));
     let mut out = context.open(ordinal, SectionKind::Table, &table.name, connection)?;
     let with_rows = has_rows(&table.engine) && !context.is_structure_only(&table.name);
-    let select = Select::of(context, table);
+    let select = Select::of(context.server, table);
 
     // Read once, the table can't change its shape until the savepoint is rolled back to; so its definition
     // and its rows agree.
@@ -96,91 +84,6 @@ fn touch(
             context.lost(&table.name, format!("its rows can't be read: {words}"));
             Ok(false)
         }
-    }
-}
-
-/// What is selected from a table, and how it is inserted again.
-struct Select {
-    sql: String,
-    order: String,
-    head: String,
-    columns: Vec<Column>,
-    history: History,
-}
-
-impl Select {
-    fn of(context: &Context<'_>, table: &TableInfo) -> Select {
-        let history = history(context, table);
-        let mut columns: Vec<Column> = table
-            .columns
-            .iter()
-            .filter(|column| match column.nature {
-                Nature::Stored => true,
-                Nature::Generated => false,
-                Nature::Version => history == History::Explicit,
-            })
-            .cloned()
-            .collect();
-        let is_partial = columns.len() < table.columns.len() || columns.iter().any(|column| column.invisible);
-        let mut names: Vec<String> = columns.iter().map(|column| quote::name(&column.name)).collect();
-        if history == History::Implicit {
-            let moment = |name: &str| Column {
-                name: name.to_owned(),
-                data_type: "timestamp".to_owned(),
-                ..Column::default()
-            };
-            columns.extend([moment("ROW_START"), moment("ROW_END")]);
-            names.extend(["ROW_START".to_owned(), "ROW_END".to_owned()]);
-        }
-        let selected: Vec<String> =
-            columns.iter().zip(&names).map(|(column, name)| selected(column, name)).collect();
-        let table_name = quote::name(&table.name);
-        let past = if matches!(history, History::Implicit | History::Explicit) {
-            " FOR SYSTEM_TIME ALL"
-        } else {
-            ""
-        };
-        let list = if is_partial || history == History::Implicit {
-            format!(" ({})", names.join(","))
-        } else {
-            String::new()
-        };
-        Select {
-            sql: format!("SELECT /*!40001 SQL_NO_CACHE */ {} FROM {table_name}{past}", selected.join(",")),
-            order: order(table, history),
-            head: format!("INSERT INTO {table_name}{list} VALUES\n"),
-            columns,
-            history,
-        }
-    }
-}
-
-/// The rows' order, so that two dumps of the same rows are the same.
-fn order(table: &TableInfo, history: History) -> String {
-    let mut parts: Vec<String> = table
-        .key
-        .iter()
-        .map(|part| format!("{}{}", quote::name(&part.column), if part.descending { " DESC" } else { "" }))
-        .collect();
-    if !parts.is_empty() && history == History::Implicit {
-        parts.push("ROW_END".to_owned());
-    }
-    if parts.is_empty() { String::new() } else { format!(" ORDER BY {}", parts.join(",")) }
-}
-
-fn history(context: &Context<'_>, table: &TableInfo) -> History {
-    let mut versions = table.columns.iter().filter(|column| column.nature == Nature::Version).peekable();
-    if !table.versioned {
-        History::None
-    } else if !context.server.is_mariadb(10, 11) {
-        History::Unwritable
-    } else if versions.peek().is_none() {
-        History::Implicit
-    } else if versions.all(|column| column.data_type == "timestamp") {
-        History::Explicit
-    } else {
-        // The versions' bounds are numbers of transactions, which only this server knows.
-        History::Unwritable
     }
 }
 
@@ -273,6 +176,7 @@ fn open_rows(out: &mut Output<'_>, table: &TableInfo, with_history: bool) {
             "/*M!101100 SET @old_system_versioning_insert_history=@@session.system_versioning_insert_history, \
              @@session.system_versioning_insert_history=1 */;\n",
         );
+        out.push(SET_NOT_ENDED);
     }
     if is_lockable(table) {
         out.push(format!("LOCK TABLES {quoted} WRITE;\n"));

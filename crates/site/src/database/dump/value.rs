@@ -5,7 +5,7 @@ use std::str;
 
 use super::output::Output;
 use crate::database::error::DatabaseError;
-use crate::database::objects::Column;
+use crate::database::objects::{Column, Nature};
 
 /// How the values of a column are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum Manner {
     Real,
     /// Between quotes, as the server sent it: times, UUIDs, addresses.
     Quoted,
+    /// When a row's version began or ended; one that has not ended is given as a variable.
+    Version,
     /// Between quotes: text in UTF-8 or a part of it.
     Text(Utf8),
     /// Between quotes, as UTF-8: text in Windows' Latin 1, which is what MySQL calls latin1.
@@ -42,6 +44,9 @@ pub(super) enum Utf8 {
 
 /// How a column's values are written.
 pub(super) fn manner(column: &Column) -> Manner {
+    if column.nature == Nature::Version {
+        return Manner::Version;
+    }
     match &*column.data_type {
         "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" | "decimal" | "numeric"
         | "year" => Manner::Number,
@@ -67,6 +72,16 @@ pub(super) fn manner(column: &Column) -> Manner {
         },
     }
 }
+
+/// What servers have for the end of a version that has not ended: MariaDB up to 11.4, and later ones.
+const NOT_ENDED: [&[u8]; 2] = [b"2038-01-19 03:14:07.999999", b"2106-02-07 06:28:15.999999"];
+
+/// Statements that set the variable for such an end to what the server has that loads the dump. To a newer
+/// one, the older end would say that the row was deleted; an older one does not take the newer end.
+pub(super) const SET_NOT_ENDED: &str = "\
+/*M!101100 SET @system_time_end='2038-01-19 03:14:07.999999' */;
+/*M!110500 SET @system_time_end='2106-02-07 06:28:15.999999' */;
+";
 
 /// Whether a column's values are choices that its definition names.
 pub(super) fn is_choice(column: &Column) -> bool {
@@ -103,7 +118,8 @@ pub(super) fn write(
         // SQL reads -0 as the whole number zero, which has no sign.
         Manner::Real if value == b"-0" => out.push(b"-0e0"),
         Manner::Real => out.push(value),
-        Manner::Quoted => quoted(out, value)?,
+        Manner::Version if NOT_ENDED.contains(&value) => out.push(b"@system_time_end"),
+        Manner::Quoted | Manner::Version => quoted(out, value)?,
         Manner::Text(utf8) if is_plain(value, *utf8) => quoted(out, value)?,
         // The literal is binary to the server, which checks it against the column's character set alone.
         Manner::Text(utf8) => {
