@@ -175,3 +175,12 @@ fn a_choice_that_no_definition_can_show_is_told() {
     let lost = witness.told(Weight::Lost);
     assert!(lost.len() == 1 && lost[0].starts_with("t: 2 values of its column a are choices"), "{lost:?}");
 }
+
+#[test]
+fn a_server_that_checks_no_rights_hides_nothing() {
+    let server = Server::start(Options::default().with("--skip-grant-tables"));
+    server.run_sql("CREATE DATABASE shop; CREATE TABLE shop.t (a INT)");
+    let witness = Witness::default();
+    dump_into(&target(&server, "shop"), &Sink::default(), &witness).unwrap();
+    assert_eq!(witness.told(Weight::Lost), Vec::<String>::new());
+}
