@@ -119,7 +119,7 @@ def uploads(cache, scale, seed):
             size, name = lognormal(rng, 460_000, 0.7), f"picture-{number}.jpg"
         else:
             edge = (150, 300, 768, 1024, 1536)[number % 5]
-            size, name = lognormal(rng, 34 * edge + 17_000, 0.5), f"picture-{number}-{edge}x{edge * 2 // 3}.jpg"
+            size, name = lognormal(rng, 32 * edge + 12_000, 0.5), f"picture-{number}-{edge}x{edge * 2 // 3}.jpg"
         files.append(File(number, f"{month}/{name}", "media", size))
     return Tree("files", "a site's files", files, cache, scale, seed)
 
