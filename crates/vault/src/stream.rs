@@ -75,6 +75,9 @@ pub struct Entry {
 }
 
 /// The content of one entry, being read.
+///
+/// An error of the system costs the entry, and is told as a loss. An error that wraps another one
+/// ([`io::Error::other`]) ends the capture.
 pub trait Content: Read {
     /// Asked once, after the last byte was read: was the entry the same all the while?
     fn settled(&mut self) -> Settled;

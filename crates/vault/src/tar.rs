@@ -40,8 +40,10 @@ pub fn write_header(out: &mut Vec<u8>, top: &str, entry: &Entry, extras: &Extras
         pax_bytes(&mut pax, &xattr_key(name), value);
     }
     if !pax.is_empty() {
-        // Paths and attributes are bytes, not necessarily UTF-8, and readers must not convert them.
-        if std::str::from_utf8(&pax).is_err() {
+        // Paths are bytes, not necessarily UTF-8, and readers must not convert them. (Values of attributes are
+        // never converted, and GNU tar warns of a keyword that it doesn't know.)
+        let utf8 = |path: &[u8]| std::str::from_utf8(path).is_ok();
+        if (split.is_none() && !utf8(&path)) || (link.len() > 100 && !utf8(&link)) {
             let records = std::mem::take(&mut pax);
             pax_bytes(&mut pax, b"hdrcharset", b"BINARY");
             pax.extend(records);

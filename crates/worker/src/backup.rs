@@ -12,7 +12,6 @@ use undercroft_model::{
     EnvSettings, Facts, KeepFor, Observer, Remark, SiteName,
 };
 use undercroft_vault::fetch::Fetcher;
-use undercroft_vault::index::Index;
 use undercroft_vault::manifest_io::ManifestReader;
 use undercroft_vault::record::{ArchiveRecord, Record};
 use undercroft_vault::session::{Session, Stored};
@@ -100,16 +99,13 @@ struct Captured {
 /// # Errors
 /// [`BackupError`] if the vault fails, no element could be captured, or the observer says stop.
 pub fn back_up(order: &BackupOrder, place: &Workplace, observer: &dyn Observer) -> Result<Made, BackupError> {
-    let index = Arc::new(place.vault.read_index()?);
     let session = Session::begin(&place.vault)?;
     let watch = Watch::new(observer);
-    let run = Run { order, place, watch: &watch, session: &session, index: &index };
+    let run = Run { order, place, watch: &watch, session: &session };
     let opened: Vec<_> = run.opening_order().map(|element| (element, run.open(element))).collect();
     let moment = (place.clock)();
     let captured = run.capture_all(opened);
-    if observer.cancelled()
-        || captured.values().any(|c| c.result.as_ref().is_err_and(CaptureError::is_cancelled))
-    {
+    if observer.cancelled() {
         return Err(Cancelled.into());
     }
     if captured.values().all(|captured| captured.result.is_err()) {
@@ -128,7 +124,6 @@ struct Run<'a> {
     place: &'a Workplace,
     watch: &'a Watch<'a>,
     session: &'a Session,
-    index: &'a Arc<Index>,
 }
 
 impl<'a> Run<'a> {
@@ -187,7 +182,7 @@ impl<'a> Run<'a> {
         let archive = self.order.earlier.get(&element).and_then(|earlier| earlier.archive.as_ref());
         // An earlier manifest that can't be read costs only the reuse.
         let previous = archive.and_then(|archive| {
-            let fetcher = Fetcher::new(&self.place.vault, Arc::clone(self.index));
+            let fetcher = Fetcher::new(self.session.vault(), self.session.index());
             ManifestReader::open(fetcher, &archive.manifest).ok()
         });
         let target = Target {

@@ -44,24 +44,6 @@ impl CaptureError {
             _ => false,
         }
     }
-
-    /// Whether the job was stopped by the one who asked for it.
-    pub fn is_cancelled(&self) -> bool {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            let hidden = error.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref());
-            if error.is::<Cancelled>()
-                || matches!(error.downcast_ref(), Some(VaultError::Cancelled(_)))
-                || hidden.is_some_and(|e| {
-                    e.is::<Cancelled>() || matches!(e.downcast_ref(), Some(VaultError::Cancelled(_)))
-                })
-            {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
-    }
 }
 
 /// Why no backup was made.

@@ -34,6 +34,12 @@ struct Ready<'a> {
     settled: Settled,
 }
 
+/// An error of the system costs one entry. One that the source made itself ends the capture: it knows that going
+/// on would be wrong.
+fn refused_by_system(error: std::io::Error) -> Result<std::io::Error, VaultError> {
+    if error.get_ref().is_some() { Err(VaultError::Source(error)) } else { Ok(error) }
+}
+
 impl TreeWriter<'_> {
     pub(super) fn read_run(
         &mut self,
@@ -105,6 +111,7 @@ impl TreeWriter<'_> {
         let size = opened.entry.size;
         let mut bytes = Vec::with_capacity(size as usize + 1);
         if let Err(error) = content.by_ref().take(size + 1).read_to_end(&mut bytes) {
+            let error = refused_by_system(error)?;
             self.counts.skipped += 1;
             self.lost(&opened.entry.path, &format!("could not be read: {error}"));
             return Ok(None);
@@ -162,6 +169,7 @@ impl TreeWriter<'_> {
                 Ok(got) => got,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
+                    let error = refused_by_system(error)?;
                     self.lost(&entry.path, &format!("could not be read to its end: {error}"));
                     0
                 }
