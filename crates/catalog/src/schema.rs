@@ -14,6 +14,9 @@ const NAME: &str = "catalog version";
 impl Catalog {
     pub(crate) async fn migrate(&self, file: &Path) -> Result<(), CatalogError> {
         let open = |source| CatalogError::Open { file: file.to_owned(), source };
+        if self.is_current().await {
+            return Ok(());
+        }
         let backend = DatabaseBackend::Sqlite;
         let schema = Schema::new(backend);
         let transaction = self.write().await?;
@@ -43,6 +46,14 @@ impl Catalog {
             }
         }
         transaction.commit().await.map_err(open)
+    }
+}
+
+impl Catalog {
+    /// Whether there is nothing to do, which is so nearly always: a transaction that writes costs a sync.
+    async fn is_current(&self) -> bool {
+        let version = note::Entity::find_by_id(NAME).one(&self.database).await;
+        matches!(version, Ok(Some(note)) if note.text == VERSION.to_string())
     }
 }
 

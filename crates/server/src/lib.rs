@@ -2,7 +2,7 @@
 //!
 //! [`App`] is a data folder in use: catalog, keys, store, and the jobs that this program runs. [`router`] makes
 //! it answer. Nothing here opens a socket: the command line calls the router inside its own process, and a server
-//! puts it behind one. Handlers are `<noun>/<verb>.rs`; what they share is in [`error`] and `lookup`.
+//! puts it behind one. Handlers are `<noun>/<verb>.rs`; what they share is in `error` and `lookup`.
 
 mod app;
 mod backups;

@@ -12,8 +12,9 @@ use crate::error::Failure;
 use crate::output::{human_duration, human_size};
 use crate::progress::{Mode, Progress};
 
-/// How often it is asked how far the backup is.
+/// How often it is asked how far the backup is: often at first, since an unchanged site takes no time.
 const LOOK: Duration = Duration::from_millis(100);
+const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// So many remarks of an element are told here; `backup:info` has the rest.
 const TOLD: usize = 10;
 
@@ -75,11 +76,11 @@ async fn watch(
         Mode::detect(context.global.quiet)
     };
     let mut progress = Progress::new(mode);
-    let mut stopping = false;
+    let (mut stopping, mut look) = (false, FIRST_LOOK);
     while workflow.result.is_none() {
         show(&mut progress, &workflow.progress);
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(look) => look = (look * 5 / 4).min(LOOK),
             () = stop.asked(), if !stopping => {
                 stopping = true;
                 progress.suspend(|| {

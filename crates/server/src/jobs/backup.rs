@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tokio::time::Instant;
 use undercroft_catalog::{CatalogError, Claim, Environment, Job, JobState, NewJob, Site};
 use undercroft_model::{BackupFolder, BackupKind, BackupReport, Element, ElementSet, ElementState, KeepFor};
 use undercroft_vault::{Vault, VaultError};
@@ -180,7 +181,7 @@ impl App {
         let id = order.id;
         let observer = Arc::clone(running);
         let mut work = tokio::task::spawn_blocking(move || back_up(&order, &place, observer.as_ref()));
-        let mut beat = tokio::time::interval(HEARTBEAT);
+        let mut beat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             tokio::select! {
                 made = &mut work => return Ok(made.map_err(|error| ApiError::internal(&error))??),
