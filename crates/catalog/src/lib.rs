@@ -15,12 +15,14 @@ mod schema;
 mod sealer;
 mod sites;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 pub use environments::Environment;
@@ -39,6 +41,14 @@ pub struct Catalog {
     sealer: Sealer,
 }
 
+/// Makes the file for its owner's eyes only; the database gives its journals the same mode.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 impl Catalog {
     /// Opens the catalog in a file, which is made if it isn't there.
     ///
@@ -46,6 +56,7 @@ impl Catalog {
     /// [`CatalogError::Open`] if it can't be opened, [`CatalogError::Newer`] if a later release made it.
     pub async fn open(file: &Path, sealer: Sealer) -> Result<Catalog, CatalogError> {
         let fail = |source| CatalogError::Open { file: file.to_owned(), source };
+        make_private(file).map_err(|error| fail(DbErr::Conn(RuntimeErr::Internal(error.to_string()))))?;
         let name = file.to_owned();
         let mut options = ConnectOptions::new("sqlite://catalog?mode=rwc");
         options.max_connections(4).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {

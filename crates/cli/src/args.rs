@@ -148,6 +148,10 @@ pub struct SiteAdd {
     /// Which environment it is: live, test, dev, or any other name
     #[arg(long, value_name = "ENV", default_value = "live")]
     pub env: EnvName,
+    /// Where the settings file asks for environment variables, it gets those of this shell (in the site's own
+    /// container, say)
+    #[arg(long)]
+    pub use_environment: bool,
     /// Only show what is found, and add nothing
     #[arg(long)]
     pub dry_run: bool,

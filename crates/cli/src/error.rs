@@ -4,10 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 use undercroft_client::ClientError;
 use undercroft_server::{DataError, OpenError};
 
+use crate::args::Cli;
 use crate::output::OutputError;
 
 /// Why a command failed.
@@ -49,16 +51,13 @@ pub enum Failure {
     Print(#[source] io::Error),
 }
 
-/// Tells what is wrong with what was typed. Help and version, asked for, are results.
+/// Tells what is wrong with what was typed. Help and version, asked for, are results; who types no command gets the
+/// help too.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            ExitCode::SUCCESS
-        }
-        _ => {
-            let _ = error.print();
-            ExitCode::FAILURE
-        }
-    }
+    let told = match error.kind() {
+        ErrorKind::MissingSubcommand => Cli::command().write_help(&mut io::stderr()),
+        _ => error.print(),
+    };
+    let is_result = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_result && told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

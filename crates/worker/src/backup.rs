@@ -174,7 +174,11 @@ impl<'a> Run<'a> {
             self.watch.remark(element, Remark::note("", format!("was read again: {why}")));
             result = self.open(element).and_then(|open| self.write(element, open));
         }
-        self.watch.doing(element, if result.is_ok() { "done" } else { "failed" });
+        match &result {
+            Ok((archive, _)) => self.watch.expect(element, archive.raw_len),
+            Err(_) if self.watch.cancelled() => self.watch.doing(element, "stopped"),
+            Err(_) => self.watch.doing(element, "failed"),
+        }
         Captured { result, seconds: began.elapsed().as_secs_f64() }
     }
 

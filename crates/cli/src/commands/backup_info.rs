@@ -6,7 +6,7 @@ use super::backup_create::sentence;
 use super::{Context, backup_list, lookup};
 use crate::args::BackupInfo;
 use crate::error::Failure;
-use crate::output::{Column, Properties, Value, human_size};
+use crate::output::{Column, Properties, PropertyOptions, Value, human_size};
 
 const COLUMNS: [Column; 12] = [
     Column::new("file", "Filename"),
@@ -44,7 +44,22 @@ pub async fn run(context: &Context, args: BackupInfo) -> Result<(), Failure> {
         // Only a server that answers over the network has an address that a link could begin with.
         *value = Value::human(Value::Null, "-");
     });
-    context.print_properties(&Properties { columns: &COLUMNS, values, default_field: None }, &args.output)
+    let mut options = args.output;
+    if options == PropertyOptions::default() {
+        // A person need not read what there is nothing to say of.
+        options.fields = Some(told(&values));
+    }
+    context.print_properties(&Properties { columns: &COLUMNS, values, default_field: None }, &options)
+}
+
+/// The fields that have something to say.
+fn told(values: &[(&'static str, Value)]) -> String {
+    let empty = |key: &str| {
+        let value = values.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
+        value.is_none_or(|value| *value == Value::from("") || *value == Value::Null)
+    };
+    let keys = COLUMNS.iter().map(|column| column.key).filter(|key| *key != "url" && !empty(key));
+    keys.collect::<Vec<_>>().join(",")
 }
 
 fn contents(facts: &Facts) -> String {

@@ -17,7 +17,7 @@ pub async fn run(context: &Context, args: SiteAdd) -> Result<(), Failure> {
         env: args.env,
         overrides: args.place.into_overrides()?,
         dry_run: args.dry_run,
-        variables: variables(),
+        variables: if args.use_environment { variables() } else { BTreeMap::new() },
     };
     let added = context.client.add_site(&asked).await?;
     if !added.made_with.is_empty() {
@@ -33,26 +33,9 @@ pub async fn run(context: &Context, args: SiteAdd) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Names of variables that settings files are known to ask for.
-const ASKED_FOR: [&str; 12] = [
-    "DB_",
-    "DATABASE_",
-    "MYSQL_",
-    "MARIADB_",
-    "WORDPRESS_",
-    "WP_",
-    "DRUPAL_",
-    "PRESSFLOW_",
-    "PLATFORM_",
-    "PANTHEON_",
-    "LANDO_",
-    "DDEV_",
-];
-
-/// Variables of this process that a settings file may ask for, and no others.
+/// This shell's variables, for settings files that ask for them.
 fn variables() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| ASKED_FOR.iter().any(|prefix| name.starts_with(prefix)))
         .collect()
 }

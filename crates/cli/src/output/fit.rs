@@ -40,6 +40,15 @@ fn settle(open: &[(usize, Wish)], left: usize) -> Vec<(usize, usize)> {
     if full <= left {
         return open.iter().map(|(at, wish)| (*at, wish.full)).collect();
     }
+    // What can't be narrower takes its room first, or columns that could give way would not.
+    let rigid: Vec<_> = open
+        .iter()
+        .filter(|(_, wish)| wish.least == wish.full && wish.full * open.len() > left)
+        .map(|(at, wish)| (*at, wish.full))
+        .collect();
+    if !rigid.is_empty() {
+        return rigid;
+    }
     let short: Vec<_> = open
         .iter()
         .filter(|(_, wish)| wish.full * open.len() <= left)

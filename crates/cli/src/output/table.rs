@@ -14,8 +14,11 @@ pub(super) struct Table {
 /// What a column takes beside its text: a space on either side, and one between two columns.
 const AROUND: usize = 3;
 
-/// A heading or cell may be broken down to this, but to no less than its longest word where that is shorter.
+/// A column is no narrower than its longest word, and than this where that is shorter: a name that is broken can't
+/// be copied. Rather is the table wider than the terminal.
 const READABLE: usize = 8;
+/// But a word that is longer than any name may be broken.
+const WORD: usize = 64;
 
 impl Table {
     /// The table as lines that fit in `width` columns of a terminal.
@@ -48,8 +51,10 @@ impl Table {
             .map(|at| {
                 let heading = head.and_then(|cells| cells.get(at));
                 let cells = rows.iter().filter_map(|cells| cells.get(at));
-                let full = cells.chain(heading).map(|cell| widest(cell, '\n')).max().unwrap_or_default();
-                let word = heading.map_or(READABLE, |heading| widest(heading, ' ').max(READABLE));
+                let cells = cells.chain(heading);
+                let full = cells.clone().map(|cell| widest(cell, '\n')).max().unwrap_or_default();
+                let words = cells.map(|cell| cell.split_whitespace().map(columns).max().unwrap_or_default());
+                let word = words.max().unwrap_or_default().clamp(READABLE, WORD);
                 // Labels are not broken.
                 let least = if head.is_none() && at == 0 { full } else { full.min(word) };
                 Wish { full, least }
@@ -201,7 +206,7 @@ mod tests {
             "2026-11-24 01:45:06",
             "世界 世界 世界",
         ];
-        for width in 52..140 {
+        for width in 82..140 {
             let out = table(&["Filename", "Size", "Date", "世"], &[&row], width);
             let widths: Vec<usize> = out.lines().map(columns).collect();
             assert!(

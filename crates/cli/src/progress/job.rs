@@ -73,9 +73,9 @@ mod tests {
         progress.waiting(None);
         progress.update_at(second, Element::Code, &element("walking", 0, None));
         progress.update_at(second, Element::Database, &ElementProgress::default());
-        progress.update_at(second * 2, Element::Code, &element("reading", 400, None));
-        progress.update_at(second * 3, Element::Code, &element("", 1000, Some(ElementState::Good)));
-        progress.update_at(second * 3, Element::Database, &element("", 0, Some(ElementState::Failed)));
+        progress.update_at(second * 11, Element::Code, &element("reading", 400, None));
+        progress.update_at(second * 13, Element::Code, &element("", 1000, Some(ElementState::Good)));
+        progress.update_at(second * 13, Element::Database, &element("", 0, Some(ElementState::Failed)));
         assert_eq!(progress.suspend(|| 7), 7);
         progress.finish();
         let mut log = String::new();
@@ -84,9 +84,8 @@ mod tests {
             log,
             concat!(
                 " [notice] waits for a backup of shop.live\n",
-                " [notice] code: walking\n",
-                " [notice] code: 40 %, 400 of 1000 B, 50 % reused, 400 B/s, reading\n",
-                " [notice] code: done, 1000 B, 50 % reused, in 2.0 s\n",
+                " [notice] code: 40 %, 400 of 1000 B, 50 % reused, 40 B/s, reading\n",
+                " [notice] code: done, 1000 B, 50 % reused, in 12 s\n",
                 " [notice] database: failed, in 0.0 s\n",
             )
         );

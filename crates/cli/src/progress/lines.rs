@@ -99,7 +99,7 @@ mod tests {
         assert!(lines.first().unwrap().starts_with("files: 10 %, 10.0 of 100 MiB"));
         assert!(lines.last().unwrap().starts_with("files: 90 %, 90.0 of 100 MiB"));
         let end = ElementProgress { state: Some(ElementState::Good), ..at(100, 100) };
-        assert_eq!(teller.tell(seconds(61), &end).unwrap(), "files: done, 100 MiB, in 60 s");
+        assert_eq!(teller.tell(seconds(61), &end).unwrap(), "files: done, 100 MiB, in 1 min 00 s");
         assert_eq!(teller.tell(seconds(62), &end), None);
     }
 

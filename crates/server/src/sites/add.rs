@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use http::StatusCode;
 use undercroft_catalog::{Environment, Site};
-use undercroft_model::SiteName;
 use undercroft_model::api::{AddSite, AddedSite, SiteNameObject};
+use undercroft_model::{EnvSettings, SiteName};
 use undercroft_site::profile::{self, Found, LookOptions};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub async fn add(
     body: Result<Json<AddSite>, JsonRejection>,
 ) -> Result<(StatusCode, Json<AddedSite>), ApiError> {
     let Json(asked) = body?;
-    let (asked, found, told) = blocking(move || look(asked)).await??;
+    let (asked, found, mut told) = blocking(move || look(asked)).await??;
     let name = asked.name.clone().or_else(|| found.suggested_name.clone()).ok_or_else(|| {
         ApiError::bad_request(format!(
             "No name can be made from {}: give one with --name.",
@@ -33,6 +33,7 @@ pub async fn add(
     let known = app.catalog.site_by_name(name.as_str()).await?;
     let is_known = known.is_some();
     refuse_taken(&app, known.as_ref(), &name, &asked).await?;
+    told.notes.extend(added_before(&app, &told.settings).await?);
     let site = known.unwrap_or_else(|| Site {
         id: Uuid::new_v4(),
         name: name.clone(),
@@ -84,6 +85,18 @@ fn look(asked: AddSite) -> Result<(AddSite, Found, Told), ApiError> {
         )));
     }
     Ok((asked, found, told))
+}
+
+/// A note, if the very folder is an environment already.
+async fn added_before(app: &App, settings: &EnvSettings) -> Result<Option<String>, ApiError> {
+    for site in app.catalog.sites().await? {
+        for env in app.catalog.environments(site.id).await? {
+            if settings.folder.is_some() && env.settings.folder == settings.folder {
+                return Ok(Some(format!("This folder is {}.{} already.", site.name, env.name)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 async fn refuse_taken(
