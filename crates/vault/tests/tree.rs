@@ -32,6 +32,8 @@ enum Trouble {
     Long(usize),
     /// Reading fails after so many bytes.
     Fails(usize),
+    /// The source itself says, after so many bytes, that the capture can't go on.
+    Ends(usize),
     /// It changed while it was read, so many times.
     Changes(usize),
     /// It is too fresh to be trusted.
@@ -65,13 +67,14 @@ impl Troubled {
 struct Reading {
     bytes: Cursor<Vec<u8>>,
     fails_at: Option<u64>,
+    error: fn() -> io::Error,
     settled: Settled,
 }
 
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = match self.fails_at {
-            Some(at) if self.bytes.position() >= at => return Err(io::Error::other("a bad sector")),
+            Some(at) if self.bytes.position() >= at => return Err((self.error)()),
             Some(at) => (at - self.bytes.position()) as usize,
             None => buffer.len(),
         };
@@ -102,6 +105,8 @@ impl TreeSource for Troubled {
         }
         let mut bytes = node.content.to_vec();
         let (mut fails_at, mut settled) = (None, Settled::Unchanged);
+        // What a disk with a bad sector says.
+        let mut error: fn() -> io::Error = || io::Error::from_raw_os_error(5);
         match self.trouble.get(&met.path) {
             None => {}
             Some(Trouble::Denied) => {
@@ -111,6 +116,10 @@ impl TreeSource for Troubled {
             Some(Trouble::Short(by)) => bytes.truncate(bytes.len() - by),
             Some(Trouble::Long(by)) => bytes.extend(noise(1, *by)),
             Some(Trouble::Fails(at)) => fails_at = Some(*at as u64),
+            Some(Trouble::Ends(at)) => {
+                fails_at = Some(*at as u64);
+                error = || io::Error::other("the repository was repacked");
+            }
             Some(Trouble::Changes(so_often)) if *times <= *so_often => settled = Settled::Changed,
             Some(Trouble::Changes(_)) => {}
             Some(Trouble::Fresh) => settled = Settled::TooFresh,
@@ -120,7 +129,7 @@ impl TreeSource for Troubled {
             }
             Some(Trouble::Nothing) => return Ok(Opened { entry, xattrs: vec![], content: None }),
         }
-        let content = Reading { bytes: Cursor::new(bytes), fails_at, settled };
+        let content = Reading { bytes: Cursor::new(bytes), fails_at, error, settled };
         Ok(Opened { entry, xattrs: vec![], content: Some(Box::new(content)) })
     }
 
@@ -208,6 +217,17 @@ fn whatever_happens_to_a_file_the_stream_stays_a_tar_and_the_trouble_is_told() {
             let (fresh, ..) = capture(&vault, &mut Troubled::new(&tree, &[]), None).unwrap();
             assert!(download(&vault, &again).unwrap() == download(&vault, &fresh).unwrap());
         }
+    }
+}
+
+#[test]
+fn a_source_that_says_it_can_not_go_on_ends_the_capture() {
+    for path in ["b/small", "b/large"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (vault, tree) = (vault(folder.path()), sizes());
+        let mut source = Troubled::new(&tree, &[(path, Trouble::Ends(1_000))]);
+        let error = capture(&vault, &mut source, None).unwrap_err();
+        assert!(matches!(&error, VaultError::Source(e) if e.to_string().contains("repacked")), "{error:?}");
     }
 }
 
