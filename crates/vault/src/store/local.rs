@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use super::direct::Buffers;
 use super::{Listed, Store, StoreError};
 
 /// Where objects are while they are written.
@@ -27,11 +28,12 @@ pub struct LocalStore {
     root: PathBuf,
     /// Folders whose own names are known to be durable.
     durable: Mutex<HashSet<PathBuf>>,
+    buffers: Buffers,
 }
 
 impl LocalStore {
     pub(super) fn open(root: PathBuf) -> Result<Self, StoreError> {
-        let store = LocalStore { root, durable: Mutex::default() };
+        let store = LocalStore { root, durable: Mutex::default(), buffers: Buffers::default() };
         let temporary = store.root.join(TEMPORARY);
         store.make_folder(&temporary).map_err(|error| store.error("open", "its folder", error))?;
         store.remove_abandoned(&temporary);
@@ -106,13 +108,20 @@ impl LocalStore {
         let temporary = self.root.join(TEMPORARY);
         self.make_folder(&temporary)?;
         let temporary = temporary.join(Uuid::new_v4().to_string());
-        let written = write_synced(&temporary, bytes).and_then(|()| {
+        let written = self.write_synced(&temporary, bytes).and_then(|()| {
             place(&temporary, &target)?;
             sync_folder(folder)
         });
         // A rename has taken it away already; what can't be removed now is abandoned.
         let _ = fs::remove_file(&temporary);
         written
+    }
+
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let front = self.buffers.write_front(path, bytes)?;
+        file.write_all_at(bytes.get(front..).unwrap_or_default(), front as u64)?;
+        file.sync_all()
     }
 
     fn walk(&self, folder: &Path, name: &str, out: &mut Vec<Listed>) -> io::Result<()> {
@@ -159,12 +168,6 @@ fn place(temporary: &Path, target: &Path) -> io::Result<()> {
         }
         other => other,
     }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! An object once written is never changed, so a store needs few words. Every store passes the same tests
 //! (`tests/store.rs`).
 
+mod direct;
 mod local;
 
 use std::io;
