@@ -1,8 +1,8 @@
-//! Environments and their settings. The database's password is kept apart, sealed.
+//! Environments and their settings. Passwords are kept apart, sealed.
 
 use jiff::Timestamp;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Set, SqlErr};
-use undercroft_model::{EnvName, EnvSettings};
+use undercroft_model::{EnvName, EnvSettings, Secret};
 use uuid::Uuid;
 
 use crate::entity::environment;
@@ -17,23 +17,23 @@ pub struct Environment {
     pub name: EnvName,
     /// When it was added.
     pub created: Timestamp,
-    /// Where its elements are, with the database's password.
+    /// Where its elements are, with the secrets that it takes to get at them.
     pub settings: EnvSettings,
 }
 
 fn place(site: Uuid, env: &str) -> String {
-    format!("password of the database of {site}.{env}")
+    format!("secrets of {site}.{env}")
 }
 
 impl Catalog {
     fn environment_from(&self, row: environment::Model) -> Result<Environment, CatalogError> {
         let damaged = |why: String| CatalogError::damaged(format!("the environment {}", row.name), why);
-        let mut settings: EnvSettings =
+        let settings: EnvSettings =
             serde_json::from_value(row.settings.clone()).map_err(|e| damaged(e.to_string()))?;
-        if let (Some(database), Some(sealed)) = (&mut settings.database, &row.password) {
-            let open = self.sealer.open(&place(row.site, &row.name), sealed);
-            database.password = open.map_err(|e| damaged(format!("its database's password: {e}")))?;
-        }
+        let sealed = self.sealer.open(&place(row.site, &row.name), &row.secrets);
+        let secrets = sealed.map_err(|e| damaged(format!("its secrets: {e}")))?;
+        let secrets = serde_json::from_str(secrets.reveal()).map_err(|e| damaged(e.to_string()))?;
+        let settings = settings.with_secrets(secrets);
         Ok(Environment {
             site: row.site,
             name: row.name.parse().map_err(|e| damaged(format!("{e}")))?,
@@ -44,19 +44,15 @@ impl Catalog {
 
     fn environment_row(&self, env: &Environment) -> Result<environment::ActiveModel, CatalogError> {
         let damaged = |why: String| CatalogError::damaged(format!("the environment {}", env.name), why);
-        let mut settings = env.settings.clone();
-        let mut password = None;
-        if let Some(database) = &mut settings.database {
-            let secret = std::mem::take(&mut database.password);
-            let sealed = self.sealer.seal(&place(env.site, env.name.as_str()), &secret);
-            password = Some(sealed.map_err(|e| damaged(e.to_string()))?);
-        }
+        let (settings, secrets) = env.settings.clone().without_secrets();
+        let secrets = serde_json::to_string(&secrets).map_err(|e| damaged(e.to_string()))?;
+        let sealed = self.sealer.seal(&place(env.site, env.name.as_str()), &Secret::new(secrets));
         Ok(environment::ActiveModel {
             site: Set(env.site),
             name: Set(env.name.to_string()),
             created: Set(env.created.as_second()),
             settings: Set(serde_json::to_value(&settings).map_err(|e| damaged(e.to_string()))?),
-            password: Set(password),
+            secrets: Set(sealed.map_err(|e| damaged(e.to_string()))?),
         })
     }
 

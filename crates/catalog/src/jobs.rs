@@ -11,7 +11,7 @@ use serde_json::Value;
 use undercroft_model::{BackupReport, EnvName};
 use uuid::Uuid;
 
-use crate::entity::{backup, job};
+use crate::entity::{backup, environment, job};
 use crate::{Catalog, CatalogError, backups};
 
 /// What a job does.
@@ -229,6 +229,10 @@ impl Catalog {
         if row.worker != worker || row.state != JobState::Queued.as_str() {
             return Err(CatalogError::LostLease(id));
         }
+        let place = (row.site, row.env.clone());
+        if environment::Entity::find_by_id(place).one(&transaction).await?.is_none() {
+            return Err(CatalogError::LostLease(id));
+        }
         if let Some(first) = before(&transaction, &row).await? {
             return Ok(Claim::Behind(Box::new(first.try_into()?)));
         }
@@ -280,8 +284,9 @@ impl Catalog {
     ) -> Result<(), E> {
         let transaction = self.write().await?;
         finish(&transaction, id, Some(fence), end, report.finished.as_duration().as_secs_f64()).await?;
-        record().await?;
+        // What the catalog would refuse must not be in the store.
         backups::insert(&transaction, report).await?;
+        record().await?;
         transaction.commit().await.map_err(CatalogError::from)?;
         Ok(())
     }
@@ -352,7 +357,16 @@ async fn next_folder(
         .into_tuple()
         .one(transaction)
         .await?;
-    let newest = newest.flatten().unwrap_or(0);
+    // A job that was killed may have left a record under its second.
+    let begun: Option<Option<i64>> = job::Entity::find()
+        .select_only()
+        .column_as(job::Column::Folder.max(), "newest")
+        .filter(job::Column::Site.eq(row.site))
+        .filter(job::Column::Env.eq(&row.env))
+        .into_tuple()
+        .one(transaction)
+        .await?;
+    let newest = Ord::max(newest.flatten(), begun.flatten()).unwrap_or(0);
     // A clock that was set back must not make a new backup older than the last.
     Ok(Ord::max(now as i64, newest + 1))
 }

@@ -104,6 +104,7 @@ async fn names_are_unique() {
 async fn one_job_at_a_time_an_environment_oldest_first() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_environment(&environment(&shop, "")).await.unwrap();
     let (first, second) = (new_job(&shop, 10.0), new_job(&shop, 11.0));
     for job in [&first, &second] {
         catalog.add_job(job.clone()).await.unwrap();
@@ -123,6 +124,7 @@ async fn one_job_at_a_time_an_environment_oldest_first() {
 async fn two_backups_never_share_a_second_even_if_the_clock_goes_back() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_environment(&environment(&shop, "")).await.unwrap();
     for (now, expected) in [(1_000.5, 1_000), (1_000.9, 1_001), (500.0, 1_002)] {
         let job = new_job(&shop, now);
         catalog.add_job(job.clone()).await.unwrap();
@@ -147,6 +149,7 @@ async fn two_backups_never_share_a_second_even_if_the_clock_goes_back() {
 async fn a_worker_that_lost_its_lease_writes_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_environment(&environment(&shop, "")).await.unwrap();
     let job = new_job(&shop, 10.0);
     catalog.add_job(job.clone()).await.unwrap();
     let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {
@@ -172,6 +175,7 @@ async fn a_worker_that_lost_its_lease_writes_no_record() {
 async fn a_record_that_could_not_be_written_leaves_the_job_running() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_environment(&environment(&shop, "")).await.unwrap();
     let job = new_job(&shop, 10.0);
     catalog.add_job(job.clone()).await.unwrap();
     let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {

@@ -113,7 +113,10 @@ pub struct Where {
     /// folder; may be given several times
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
-    /// Leave out only what --exclude says, not what the CMS makes again by itself
+    /// Leave this pattern out no more; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub no_exclude: Vec<String>,
+    /// Forget all patterns so far, also those for what the CMS makes again by itself
     #[arg(long)]
     pub no_default_excludes: bool,
     /// The database: mysql://USER:PASSWORD@HOST:PORT/SCHEMA; `-` reads it from standard input, so that no process
@@ -130,7 +133,7 @@ pub struct Where {
     #[arg(long)]
     pub no_database: bool,
     /// Dump only the structure of these tables, such as 'cache_*,sessions'; empty takes it back
-    #[arg(long, value_name = "TABLES", value_delimiter = ',', num_args = 0..)]
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', num_args = 1)]
     pub structure_only: Option<Vec<String>>,
     /// Which site of a Drupal multisite: its folder below sites/
     #[arg(long, value_name = "NAME")]

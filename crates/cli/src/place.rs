@@ -1,6 +1,7 @@
 //! Finds the data folder and opens it.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use undercroft_client::{Client, InProcess};
@@ -26,8 +27,15 @@ pub fn data_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     })
 }
 
-/// A client of a server in this process, on that data folder.
-pub async fn open(folder: &Path) -> Result<Client, Failure> {
+/// A client of a server in this process, on that data folder. It is made only if a command `begins` with it.
+pub async fn open(folder: &Path, begins: bool) -> Result<Client, Failure> {
+    if !begins && std::fs::metadata(folder).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Err(Failure::Because(format!(
+            "There is no data folder {}. `undercroft site:add FOLDER` begins one; another one is named by --data or \
+             UNDERCROFT_DATA.",
+            folder.display()
+        )));
+    }
     let app = App::open(DataFolder::open(folder)?).await?;
     Ok(Client::new(InProcess(router(app))))
 }

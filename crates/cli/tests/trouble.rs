@@ -101,6 +101,10 @@ fn a_folder_that_is_suddenly_empty_is_doubted_until_it_is_accepted() {
     sh(&format!("rm -r {0}/uploads && mkdir {0}/uploads", site.display()));
     let error = bench.fails(["backup:create", "shop.live"]);
     assert!(error.contains("the last good backup had 41") && error.contains("--accept-smaller"), "{error}");
+    let files = bench.files("shop.live", "files");
+    let got = bench.run(["backup:get", "shop.live", "--element=files", "--to=-"]);
+    assert!(got.err().contains(&format!("{} is incomplete", files[0])), "{}", got.err());
+    assert!(got.0.stdout == bench.archive("shop.live", &files[1]), "the last good one is not replaced");
     bench.ok(["backup:create", "shop.live", "--accept-smaller"]);
     bench.back_up("shop.live");
 }

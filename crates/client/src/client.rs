@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use undercroft_model::api::{
     AddSite, AddedSite, CatalogEntry, DownloadToken, EnvironmentObject, ExportParams, NewWorkflow, Overrides,
-    RecoveryKeyObject, SiteNameObject, SiteObject, Workflow,
+    RecoveryKeyObject, RecoveryKeyState, SiteNameObject, SiteObject, Workflow,
 };
 use undercroft_model::{BackupFolder, Element, EnvName};
 use uuid::Uuid;
@@ -180,6 +180,12 @@ impl Client {
     /// The recovery key.
     pub async fn recovery_key(&self) -> Result<RecoveryKeyObject, ClientError> {
         self.get("/api/recovery-key").await
+    }
+
+    /// Whether a person has the recovery key.
+    pub async fn recovery_key_is_exported(&self) -> Result<bool, ClientError> {
+        let state: RecoveryKeyState = self.get("/api/recovery-key/state").await?;
+        Ok(state.exported)
     }
 
     /// Says that a person has the recovery key now.

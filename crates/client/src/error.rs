@@ -16,7 +16,7 @@ pub enum ClientError {
         message: String,
     },
     /// The call did not reach the server, or its answer broke off.
-    #[error("the server's answer broke off")]
+    #[error("the answer broke off")]
     Broken(#[source] BoxError),
     /// The answer is not what this release understands.
     #[error("the server's answer can't be understood; is it of another release?")]

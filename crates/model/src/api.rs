@@ -80,6 +80,8 @@ pub struct Overrides {
     pub no_files: bool,
     /// Patterns to leave out, beside those of the profile.
     pub exclude: Vec<String>,
+    /// Patterns not to leave out any more.
+    pub no_exclude: Vec<String>,
     /// Leave out only what `exclude` says.
     pub no_default_excludes: bool,
     /// `mysql://user:password@host:port/schema`.
@@ -326,6 +328,11 @@ pub struct DownloadToken {
 pub struct RecoveryKeyObject {
     /// The key, as text.
     pub key: Secret,
-    /// Whether it was given out before.
+}
+
+/// The answer to `recovery-key/state`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryKeyState {
+    /// Whether the key was given out before.
     pub exported: bool,
 }

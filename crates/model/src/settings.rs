@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Secret;
+use crate::{Element, Secret};
 
 /// All that is known of an environment: found by looking, or told by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,6 +18,19 @@ pub struct EnvSettings {
     pub database: Option<DatabaseTarget>,
     /// Where the files are; `None` if this environment has none to back up.
     pub files: Option<FilesSource>,
+    /// Elements that this environment has none of, as a person said: that they are missing is no failure.
+    pub absent: Vec<Element>,
+}
+
+impl EnvSettings {
+    /// Whether it is known where the element is.
+    pub fn has(&self, element: Element) -> bool {
+        match element {
+            Element::Code => self.code.is_some(),
+            Element::Database => self.database.is_some(),
+            Element::Files => self.files.is_some(),
+        }
+    }
 }
 
 /// Where code comes from.
@@ -26,8 +39,11 @@ pub struct EnvSettings {
 pub enum CodeSource {
     /// A git repository: a path (a work tree, a bare repository) or a URL.
     Git {
-        /// Path or URL, as git would take it.
+        /// Path or URL, as git would take it, without credentials.
         repository: String,
+        /// The URL with its credentials, if it has any.
+        #[serde(default)]
+        with_credentials: Secret,
         /// Which commit of it is the environment's.
         revision: CodeRevision,
     },
@@ -38,6 +54,28 @@ pub enum CodeSource {
         /// What to leave out: `.gitignore`-style patterns, anchored at the folder.
         exclude: Vec<String>,
     },
+}
+
+impl CodeSource {
+    /// A repository at a path or URL; credentials in a URL are taken apart from it.
+    pub fn git(repository: &str, revision: CodeRevision) -> CodeSource {
+        let parts = repository.split_once("://").and_then(|(scheme, rest)| {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let (who, host) = rest.get(..end)?.rsplit_once('@')?;
+            // A user alone is no secret.
+            who.contains(':').then(|| format!("{scheme}://{host}{}", rest.get(end..).unwrap_or_default()))
+        });
+        match parts {
+            Some(plain) => {
+                CodeSource::Git { repository: plain, with_credentials: Secret::new(repository), revision }
+            }
+            None => CodeSource::Git {
+                repository: repository.to_owned(),
+                with_credentials: Secret::default(),
+                revision,
+            },
+        }
+    }
 }
 
 /// Which commit of a repository is an environment's.
@@ -109,4 +147,55 @@ pub enum TlsMode {
     Unverified,
     /// Encrypted; the server's certificate and name are checked.
     Verify,
+}
+
+impl EnvSettings {
+    /// The settings without their secrets, and the secrets: the database's password, the repository's URL.
+    pub fn without_secrets(mut self) -> (EnvSettings, [Secret; 2]) {
+        let mut secrets = [Secret::default(), Secret::default()];
+        let [password, url] = &mut secrets;
+        if let Some(database) = &mut self.database {
+            *password = std::mem::take(&mut database.password);
+        }
+        if let Some(CodeSource::Git { with_credentials, .. }) = &mut self.code {
+            *url = std::mem::take(with_credentials);
+        }
+        (self, secrets)
+    }
+
+    /// The settings with the secrets that [`without_secrets`](Self::without_secrets) took out of them.
+    pub fn with_secrets(mut self, [password, url]: [Secret; 2]) -> EnvSettings {
+        if let Some(database) = &mut self.database {
+            database.password = password;
+        }
+        if let Some(CodeSource::Git { with_credentials, .. }) = &mut self.code {
+            *with_credentials = url;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_of_a_url_are_kept_apart_from_it() {
+        let url = "https://me:tok@n@git.example.com:8443/shop.git?x=a@b";
+        let source = CodeSource::git(url, CodeRevision::Head);
+        let CodeSource::Git { repository, with_credentials, .. } = &source else { panic!() };
+        assert_eq!(repository, "https://git.example.com:8443/shop.git?x=a@b");
+        assert_eq!(with_credentials.reveal(), url);
+        for plain in
+            ["https://git.example.com/a@b:c", "git@example.com:shop.git", "ssh://git@example.com/x", "/srv/a"]
+        {
+            let source = CodeSource::git(plain, CodeRevision::Head);
+            let CodeSource::Git { repository, with_credentials, .. } = &source else { panic!() };
+            assert!(repository == plain && with_credentials.is_empty(), "{plain}");
+        }
+        let settings = EnvSettings { code: Some(source), ..EnvSettings::default() };
+        let (bare, secrets) = settings.clone().without_secrets();
+        assert!(!format!("{:?}", serde_json::to_string(&bare)).contains("tok"));
+        assert_eq!(bare.with_secrets(secrets), settings);
+    }
 }

@@ -46,12 +46,14 @@ impl App {
     /// # Errors
     /// [`OpenError`] if the folder, a key or the catalog can't be used.
     pub async fn open(data: DataFolder) -> Result<Arc<Self>, OpenError> {
+        // The keys come first: a catalog that is there has them.
+        let recovery = data.recovery_key()?;
         let sealer = Sealer::new(&data.key_for("secrets of the catalog")?)?;
         let catalog = Catalog::open(&data.catalog(), sealer).await?;
         let worker = Uuid::new_v4();
         let lives = data.register_worker(worker)?;
         let app = Arc::new(App {
-            recovery: data.recovery_key()?,
+            recovery,
             link_key: data.key_for("download links")?,
             catalog,
             jobs: Jobs::new(worker),

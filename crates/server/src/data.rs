@@ -40,6 +40,15 @@ pub enum DataError {
         /// What is wrong.
         why: String,
     },
+    /// A key file is not there any more.
+    #[error(
+        "{} is missing: put it back from your copy (recovery.key holds what key:export printed)",
+        path.display()
+    )]
+    KeyLost {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system gave no randomness.
     #[error("no key could be made")]
     NoRandomness(#[from] undercroft_vault::keys::NoRandomness),
@@ -95,11 +104,19 @@ impl DataFolder {
     /// [`DataError`] if it can't be made or read.
     pub fn recovery_key(&self) -> Result<RecoveryKey, DataError> {
         let path = self.root.join("keys/recovery.key");
+        self.refuse_lost(&path)?;
         let text = read_or_make(&path, || {
             Ok(format!("{}\n", RecoveryKey(SecretKey::generate()?).to_text()).into_bytes())
         })?;
         let text = String::from_utf8_lossy(&text);
         RecoveryKey::from_text(text.trim()).map_err(|why| DataError::Key { path, why: why.to_string() })
+    }
+
+    /// A key that is missing in a data folder in use was lost. A new one would open nothing that is there, and
+    /// what it seals would be opened by no copy that anybody has.
+    fn refuse_lost(&self, path: &Path) -> Result<(), DataError> {
+        let lost = self.catalog().exists() && !path.exists();
+        if lost { Err(DataError::KeyLost { path: path.to_owned() }) } else { Ok(()) }
     }
 
     /// A key of this data folder for one purpose.
@@ -108,6 +125,7 @@ impl DataFolder {
     /// [`DataError`] if the key that it is derived from can't be made or read.
     pub fn key_for(&self, purpose: &str) -> Result<[u8; 32], DataError> {
         let path = self.root.join("keys/server.key");
+        self.refuse_lost(&path)?;
         let secret = read_or_make(&path, || Ok(random::<32>()?.to_vec()))?;
         if secret.len() != 32 {
             return Err(DataError::Key { path, why: "it is not 32 bytes long".to_owned() });
@@ -143,8 +161,11 @@ impl DataFolder {
 
     /// Whether the program that registered as this worker is still running.
     pub fn worker_lives(&self, worker: Uuid) -> bool {
-        let Ok(file) = File::open(self.worker(worker)) else { return false };
-        flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+        match File::open(self.worker(worker)) {
+            Ok(file) => flock(&file, FlockOperation::NonBlockingLockShared).is_err(),
+            // Whatever else is wrong, a job that may be running must not be ended.
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     /// Removes the files of workers that are gone. A best effort.

@@ -46,6 +46,7 @@ pub fn router(app: Arc<App>) -> Router {
             get(workflows::show::show).delete(workflows::cancel::cancel),
         )
         .route("/api/recovery-key", get(recovery_key::show).post(recovery_key::exported))
+        .route("/api/recovery-key/state", get(recovery_key::state))
         .route("/download/{site}/{env}/{folder}/{file}", get(backups::download::download))
         .fallback(error::no_such_path)
         .with_state(app)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use undercroft_model::Secret;
-use undercroft_model::api::RecoveryKeyObject;
+use undercroft_model::api::{RecoveryKeyObject, RecoveryKeyState};
 
 use crate::{ApiError, App};
 
@@ -14,8 +14,12 @@ const NOTE: &str = "recovery key exported";
 
 /// `GET recovery-key`
 pub async fn show(State(app): State<Arc<App>>) -> Result<Json<RecoveryKeyObject>, ApiError> {
-    let exported = app.catalog.note(NOTE).await?.is_some();
-    Ok(Json(RecoveryKeyObject { key: Secret::new(app.recovery.to_text()), exported }))
+    Ok(Json(RecoveryKeyObject { key: Secret::new(app.recovery.to_text()) }))
+}
+
+/// `GET recovery-key/state`
+pub async fn state(State(app): State<Arc<App>>) -> Result<Json<RecoveryKeyState>, ApiError> {
+    Ok(Json(RecoveryKeyState { exported: app.catalog.note(NOTE).await?.is_some() }))
 }
 
 /// `POST recovery-key`: the person has it now.

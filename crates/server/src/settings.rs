@@ -79,6 +79,23 @@ pub fn apply(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
     apply_code(told, overrides)?;
     apply_files(told, overrides)?;
     apply_database(told, overrides)?;
+    for (element, none) in [
+        (Element::Code, overrides.no_code),
+        (Element::Database, overrides.no_database),
+        (Element::Files, overrides.no_files),
+    ] {
+        if none || told.settings.has(element) {
+            told.settings.absent.retain(|absent| *absent != element);
+        }
+        if none {
+            told.settings.absent.push(element);
+        }
+    }
+    apply_excludes(told, overrides);
+    Ok(())
+}
+
+fn apply_excludes(told: &mut Told, overrides: &Overrides) {
     if overrides.no_default_excludes {
         for list in excludes(&mut told.settings) {
             list.clear();
@@ -90,8 +107,17 @@ pub fn apply(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
                 list.push(pattern.clone());
             }
         }
+        list.retain(|pattern| !overrides.no_exclude.contains(pattern));
     }
-    Ok(())
+    if overrides.no_default_excludes || !overrides.exclude.is_empty() || !overrides.no_exclude.is_empty() {
+        let mut all: Vec<String> = Vec::new();
+        for list in excludes(&mut told.settings) {
+            let new: Vec<_> = list.iter().filter(|pattern| !all.contains(pattern)).cloned().collect();
+            all.extend(new);
+        }
+        let all = if all.is_empty() { "nothing".to_owned() } else { all.join(" ") };
+        told.say_more("left out", all, "");
+    }
 }
 
 fn excludes(settings: &mut EnvSettings) -> impl Iterator<Item = &mut Vec<String>> {
@@ -122,8 +148,14 @@ impl Told {
 
 fn apply_code(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
     if let Some(code) = &overrides.code {
-        told.settings.code = Some(code_at(code, overrides.code_folder)?);
-        told.say(Element::Code, code, "--code");
+        let exclude = code_excludes(&told.settings);
+        let source = code_at(code, overrides.code_folder, exclude)?;
+        let shown = match &source {
+            CodeSource::Git { repository, .. } => repository.clone(),
+            CodeSource::Folder { path, .. } => path.display().to_string(),
+        };
+        told.settings.code = Some(source);
+        told.say(Element::Code, shown, "--code");
     } else if overrides.code_folder {
         let folder = match &told.settings.code {
             Some(CodeSource::Git { .. }) => told.settings.folder.clone(),
@@ -132,7 +164,8 @@ fn apply_code(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
         };
         let path = folder.ok_or_else(|| ApiError::bad_request("--code-folder needs --code=FOLDER here."))?;
         told.say(Element::Code, path.display().to_string(), "--code-folder");
-        told.settings.code = Some(CodeSource::Folder { path, exclude: Vec::new() });
+        let exclude = code_excludes(&told.settings);
+        told.settings.code = Some(CodeSource::Folder { path, exclude });
     }
     if overrides.no_code {
         told.settings.code = None;
@@ -157,24 +190,33 @@ fn apply_code(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// What a plain folder of code leaves out so far.
+fn code_excludes(settings: &EnvSettings) -> Vec<String> {
+    match &settings.code {
+        Some(CodeSource::Folder { exclude, .. }) => exclude.clone(),
+        _ => Vec::new(),
+    }
+}
+
 /// A URL, a repository or a plain folder.
-fn code_at(code: &str, plain: bool) -> Result<CodeSource, ApiError> {
-    let repository = |repository: String| CodeSource::Git { repository, revision: CodeRevision::Head };
+fn code_at(code: &str, plain: bool, exclude: Vec<String>) -> Result<CodeSource, ApiError> {
+    let repository = |repository: &str| CodeSource::git(repository, CodeRevision::Head);
     let path = Path::new(code);
     if !path.exists()
         && (code.contains("://") || code.split_once(':').is_some_and(|(host, _)| !host.contains('/')))
     {
-        return Ok(repository(code.to_owned()));
+        return Ok(repository(code));
     }
     if !path.is_dir() {
         return Err(ApiError::bad_request(format!(
-            "{code} is neither a folder nor a repository's URL (--code)."
+            "{} is neither a folder nor a repository's URL (--code).",
+            path.display()
         )));
     }
     let found = if plain { None } else { git::look(path).map_err(|e| ApiError::bad_request(chain(&e)))? };
     Ok(match found {
-        Some(_) => repository(code.to_owned()),
-        None => CodeSource::Folder { path: path.to_owned(), exclude: Vec::new() },
+        Some(_) => repository(code),
+        None => CodeSource::Folder { path: path.to_owned(), exclude },
     })
 }
 
@@ -197,7 +239,13 @@ fn apply_files(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
 fn apply_database(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
     let refuse = |error: &dyn std::error::Error| ApiError::bad_request(chain(error));
     if let Some(url) = &overrides.database {
-        let target = profile::parse_database_url(url.reveal()).map_err(|e| refuse(&e))?;
+        let mut target = profile::parse_database_url(url.reveal()).map_err(|e| refuse(&e))?;
+        if let Some(old) = told.settings.database.take() {
+            // A URL says how to get in; what is dumped stays as it was.
+            target.structure_only = old.structure_only;
+            target.table_prefix = target.table_prefix.or(old.table_prefix);
+            target.tls_ca = target.tls_ca.or(old.tls_ca);
+        }
         told.say(Element::Database, describe(&target), "--database");
         told.settings.database = Some(target);
     }
@@ -256,6 +304,11 @@ pub fn probe(told: &mut Told) {
             });
             told.notes.extend(probe.missing.into_iter().map(|remark| remark.text));
         }
-        Err(error) => told.notes.push(format!("The database does not answer yet: {}", chain(&error))),
+        Err(error) => told.missing.push(MissingObject {
+            element: Element::Database,
+            what: "answer from the database".to_owned(),
+            why: chain(&error),
+            option: "--database=-, if it is another one".to_owned(),
+        }),
     }
 }

@@ -108,15 +108,30 @@ pub fn back_up(order: &BackupOrder, place: &Workplace, observer: &dyn Observer) 
     if observer.cancelled() {
         return Err(Cancelled.into());
     }
-    if captured.values().all(|captured| captured.result.is_err()) {
-        // A store that fails stops every capture; what it said first is the reason.
-        session.finish()?;
-        return Err(BackupError::Nothing(
-            captured.into_iter().filter_map(|(element, c)| Some((element, c.result.err()?))).collect(),
-        ));
-    }
+    // A store that fails stops every capture; what it said first is the reason.
     let stored = session.finish()?;
+    let captured = prove(place, captured)?;
+    if captured.values().all(|captured| captured.result.is_err()) {
+        let failures = captured.into_iter().filter_map(|(element, c)| Some((element, c.result.err()?)));
+        return Err(BackupError::Nothing(failures.collect()));
+    }
     Ok(run_report(order, place, &watch, moment, captured, stored)?)
+}
+
+/// Reads back what was stored: an element that can't be read back has failed.
+fn prove(
+    place: &Workplace,
+    mut captured: BTreeMap<Element, Captured>,
+) -> Result<BTreeMap<Element, Captured>, VaultError> {
+    let index = Arc::new(place.vault.read_index()?);
+    for captured in captured.values_mut() {
+        if let Ok((archive, _)) = &captured.result
+            && let Err(error) = evidence::read_back(&place.vault, &index, archive)
+        {
+            captured.result = Err(CaptureError::Evidence(error));
+        }
+    }
+    Ok(captured)
 }
 
 struct Run<'a> {
@@ -184,6 +199,10 @@ impl<'a> Run<'a> {
 
     fn write(&self, element: Element, open: Open<'_>) -> Result<(ArchiveRecord, Facts), CaptureError> {
         let archive = self.order.earlier.get(&element).and_then(|earlier| earlier.archive.as_ref());
+        self.watch.doing(element, "reading");
+        if let Some(archive) = archive {
+            self.watch.expect(element, archive.raw_len);
+        }
         // An earlier manifest that can't be read costs only the reuse.
         let previous = archive.and_then(|archive| {
             let fetcher = Fetcher::new(self.session.vault(), self.session.index());
@@ -214,14 +233,8 @@ fn run_report(
     captured: BTreeMap<Element, Captured>,
     stored: Stored,
 ) -> Result<Made, VaultError> {
-    let index = Arc::new(place.vault.read_index()?);
     let (mut archives, mut elements) = (Vec::new(), BTreeMap::new());
-    for (element, mut captured) in captured {
-        if let Ok((archive, _)) = &captured.result
-            && let Err(error) = evidence::read_back(&place.vault, &index, archive)
-        {
-            captured.result = Err(CaptureError::Evidence(error));
-        }
+    for (element, captured) in captured {
         if let Ok((archive, facts)) = &captured.result {
             archives.push(archive.clone());
             doubt(order, watch, element, facts);

@@ -54,7 +54,9 @@ pub fn open<'o>(
     let settings = around.settings;
     match element {
         Element::Code => match settings.code.as_ref().ok_or(CaptureError::NotThere(element))? {
-            CodeSource::Git { repository, revision } => {
+            CodeSource::Git { repository, with_credentials, revision } => {
+                let repository =
+                    if with_credentials.is_empty() { repository } else { with_credentials.reveal() };
                 let opened = Repository::open(repository, revision, around.cache, observer)?;
                 Ok(Open::Git(Box::new(opened)))
             }

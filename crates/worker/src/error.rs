@@ -10,7 +10,9 @@ use undercroft_vault::VaultError;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The environment has no such element.
-    #[error("the environment has no {0} that could be backed up: say where it is with env:update")]
+    #[error(
+        "it is not known where the {0} is: say it with env:update --{0}, or that there is none with --no-{0}"
+    )]
     NotThere(Element),
     /// The repository failed.
     #[error(transparent)]
@@ -60,13 +62,13 @@ pub enum BackupError {
     Cancelled(#[from] Cancelled),
 }
 
-/// An error and its causes, in one line. A cause that its error's own text ends with already is not repeated.
+/// An error and its causes, in one line. A cause that was told already is not repeated.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        if !text.ends_with(&more) {
+        if !text.contains(&more) {
             text.push_str(": ");
             text.push_str(&more);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use undercroft_model::{Facts, Remark};
+use undercroft_model::{Facts, FilesFacts, Remark};
 use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::index::Index;
 use undercroft_vault::manifest_io::ManifestReader;
@@ -27,20 +27,24 @@ pub fn read_back(vault: &Vault, index: &Arc<Index>, archive: &ArchiveRecord) -> 
 
 /// An element that has shrunk to less than this share of the last good one is doubtful.
 const SHARE: u64 = 10;
-/// Elements of fewer entries or rows than this may shrink as they like, but not to nothing.
+/// Elements of fewer entries or rows than this, or fewer bytes, may shrink as they like, but not to nothing.
 const SMALL: u64 = 100;
+const SMALL_BYTES: u64 = 10 << 20;
 
 /// What is absurd about an element beside the last good one, if anything is.
 pub fn doubt(now: &Facts, last: &Facts) -> Option<Remark> {
-    let pairs: &[(&str, u64, u64)] = match (now, last) {
-        (Facts::Files(now), Facts::Files(last)) => &[("files", now.files, last.files)],
-        (Facts::Code(now), Facts::Code(last)) => &[("files", now.tree.files, last.tree.files)],
-        (Facts::Database(now), Facts::Database(last)) => {
-            &[("tables", now.tables, last.tables), ("rows", now.rows, last.rows)]
-        }
-        _ => &[],
+    let trees = |now: &FilesFacts, last: &FilesFacts| {
+        [("files", now.files, last.files, SMALL), ("bytes of files", now.content, last.content, SMALL_BYTES)]
     };
-    let (what, now, last) = pairs.iter().find(|(_, now, last)| shrunk(*now, *last)).copied()?;
+    let pairs = match (now, last) {
+        (Facts::Files(now), Facts::Files(last)) => trees(now, last),
+        (Facts::Code(now), Facts::Code(last)) => trees(&now.tree, &last.tree),
+        (Facts::Database(now), Facts::Database(last)) => {
+            [("tables", now.tables, last.tables, SMALL), ("rows", now.rows, last.rows, SMALL)]
+        }
+        _ => return None,
+    };
+    let (what, now, last, _) = pairs.into_iter().find(|(_, now, last, small)| shrunk(*now, *last, *small))?;
     Some(Remark::lost(
         "",
         format!(
@@ -50,14 +54,12 @@ pub fn doubt(now: &Facts, last: &Facts) -> Option<Remark> {
     ))
 }
 
-fn shrunk(now: u64, last: u64) -> bool {
-    (now == 0 && last > 0) || (last >= SMALL && now < last / SHARE)
+fn shrunk(now: u64, last: u64, small: u64) -> bool {
+    (now == 0 && last > 0) || (last >= small && now < last / SHARE)
 }
 
 #[cfg(test)]
 mod tests {
-    use undercroft_model::FilesFacts;
-
     use super::*;
 
     fn files(files: u64) -> Facts {

@@ -11,10 +11,10 @@ pub struct Model {
     pub name: String,
     /// Unix seconds.
     pub created: i64,
-    /// The settings as JSON, without the database's password.
+    /// The settings as JSON, without their secrets.
     pub settings: Json,
-    /// The database's password, sealed.
-    pub password: Option<Vec<u8>>,
+    /// The secrets, sealed.
+    pub secrets: Vec<u8>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

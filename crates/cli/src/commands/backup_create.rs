@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use undercroft_model::api::{ExportParams, JobProgress, SiteObject, Workflow};
 use undercroft_model::{BackupReport, Element, ElementReport, ElementSet, ElementState, EnvName, Remark};
 
+use super::stop::Stop;
 use super::{Context, lookup};
 use crate::args::BackupCreate;
 use crate::error::Failure;
@@ -42,27 +42,6 @@ pub async fn run(context: &Context, args: BackupCreate) -> Result<(), Failure> {
     remind_of_key(context).await
 }
 
-/// The signals that ask a program to end.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn listen() -> Result<Self, Failure> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::Because(format!("No signal can be heard: {error}")));
-        Ok(Stop { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 /// Shows how far it is until it is over.
 async fn watch(
     context: &Context,
@@ -81,8 +60,11 @@ async fn watch(
         show(&mut progress, &workflow.progress);
         tokio::select! {
             () = tokio::time::sleep(look) => look = (look * 5 / 4).min(LOOK),
-            () = stop.asked(), if !stopping => {
-                stopping = true;
+            () = stop.asked() => {
+                if std::mem::replace(&mut stopping, true) {
+                    // Asked twice, it ends here and now; what was written is litter that harms nothing.
+                    std::process::exit(130);
+                }
                 progress.suspend(|| {
                     context.messages.notice("Stopping. Nothing of this backup will be kept.");
                 });
@@ -189,7 +171,8 @@ pub fn sentence(element: Element, remark: &Remark) -> String {
 }
 
 async fn remind_of_key(context: &Context) -> Result<(), Failure> {
-    if !context.client.recovery_key().await?.exported {
+    // That the reminder fails is no reason to call a good backup bad.
+    if context.client.recovery_key_is_exported().await.is_ok_and(|exported| !exported) {
         context.messages.notice(
             "Nobody has a copy of the recovery key yet. If this machine is lost, backups in its store can be read \
              with that key only: run undercroft key:export and keep what it prints somewhere else.",

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use undercroft_client::Download;
 
 use super::lookup::{self, Archive};
+use super::stop::Stop;
 use super::{Context, places};
 use crate::args::BackupGet;
 use crate::error::Failure;
@@ -16,7 +18,7 @@ use crate::progress::{self, Mode};
 
 /// Gets an archive.
 pub async fn run(context: &Context, args: BackupGet) -> Result<(), Failure> {
-    let archive = lookup::archive(&context.client, &args.which).await?;
+    let archive = lookup::archive(context, &args.which).await?;
     let Some(to) = &args.to else {
         return Err(Failure::Because(format!(
             "No server is running that a link could lead to. Say where the archive is to go: --to=FOLDER, \
@@ -68,7 +70,13 @@ async fn to_stdout(context: &Context, archive: &Archive) -> Result<(), Failure> 
         ));
     }
     let mut download = begin(context, archive, 0).await?;
-    while let Some(piece) = download.next_piece().await? {
+    let mut stop = Stop::listen()?;
+    loop {
+        let piece = tokio::select! {
+            piece = download.next_piece() => piece?,
+            () = stop.asked() => return Err(Failure::Interrupted),
+        };
+        let Some(piece) = piece else { break };
         if let Err(error) = out.write_all(&piece) {
             // A reader that has seen enough is no failure of ours, but not all was delivered either.
             return Err(if error.kind() == io::ErrorKind::BrokenPipe {
@@ -90,14 +98,29 @@ fn unfinished(target: &Path, archive: &Archive) -> PathBuf {
     target.with_file_name(name)
 }
 
+/// Opens the unfinished file, for this download alone.
+fn open_part(part: &Path) -> Result<File, Failure> {
+    let fail = |source| Failure::File { action: "writing", path: part.to_owned(), source };
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(part).map_err(fail)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(Failure::Because(format!("Another download into {} is under way.", part.display())));
+    }
+    // Another one may have finished, and taken the name away, between the two steps.
+    let ours = file.metadata().map_err(fail)?.ino();
+    if fs::metadata(part).is_ok_and(|there| there.ino() == ours) {
+        Ok(file)
+    } else {
+        Err(Failure::Because("Another download into the same place has just ended.".to_owned()))
+    }
+}
+
 async fn to_file(context: &Context, archive: &Archive, target: &Path) -> Result<(), Failure> {
     let part = unfinished(target, archive);
     let fail = |action, path: &Path| {
         let path = path.to_owned();
         move |source| Failure::File { action, path, source }
     };
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&part);
-    let mut file = file.map_err(fail("writing", &part))?;
+    let mut file = open_part(&part)?;
     let there = file.metadata().map_err(fail("reading", &part))?.len();
     let whole = archive.entry.size;
     let there = if there > whole {
@@ -150,11 +173,12 @@ async fn receive(
     let whole = archive.entry.size;
     let mode = Mode::detect(context.global.quiet || context.global.no_interaction);
     let there = whole.saturating_sub(download.left());
+    let mut stop = Stop::listen()?;
     let mut progress = progress::Download::new(mode, archive.element.as_str(), Some(whole), there);
     loop {
         let piece = tokio::select! {
             piece = download.next_piece() => piece?,
-            _ = tokio::signal::ctrl_c() => {
+            () = stop.asked() => {
                 drop(progress);
                 context.messages.warning("Stopped. The same command goes on from here.");
                 return Err(Failure::Interrupted);

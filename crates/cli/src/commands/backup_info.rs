@@ -25,7 +25,7 @@ const COLUMNS: [Column; 12] = [
 
 /// Shows one archive.
 pub async fn run(context: &Context, args: BackupInfo) -> Result<(), Failure> {
-    let archive = lookup::archive(&context.client, &args.which).await?;
+    let archive = lookup::archive(context, &args.which).await?;
     let entry = &archive.entry;
     let id = format!("{}_{}", entry.folder, archive.element);
     let mut values = backup_list::cells(&id, entry);

@@ -2,8 +2,9 @@
 
 use undercroft_client::Client;
 use undercroft_model::api::{CatalogEntry, EnvironmentObject, SiteObject};
-use undercroft_model::{Element, EnvName, SiteEnv};
+use undercroft_model::{Element, ElementState, EnvName, SiteEnv};
 
+use super::Context;
 use crate::args::Which;
 use crate::error::Failure;
 
@@ -71,27 +72,43 @@ fn one_element(text: &str) -> Result<Element, Failure> {
 }
 
 /// The archive that is meant: the one of that file name or id, else the newest of the element.
-pub async fn archive(client: &Client, which: &Which) -> Result<Archive, Failure> {
+///
+/// The newest that is good: one that is incomplete is passed over, and that is told, unless there is no other.
+pub async fn archive(context: &Context, which: &Which) -> Result<Archive, Failure> {
+    let client = &context.client;
     let element = one_element(&which.element)?;
     let (site, env, _) = self::env(client, &which.site_env).await?;
     let entries = client.catalog(site.id, &env).await?;
+    let failure = entries
+        .iter()
+        .find_map(|(id, entry)| (element_of(id) == Some(element)).then(|| entry.error.clone()).flatten());
     let there = entries
         .into_iter()
         .filter_map(|(id, entry)| Some((element_of(&id)?, entry.filename.clone()?, id, entry)));
-    let mut there = there.collect::<Vec<_>>().into_iter();
-    let found = match &which.file {
-        Some(file) => there.find(|(_, filename, id, _)| filename == file || id == file),
-        None => there.find(|(of, ..)| *of == element),
-    };
+    let mut there: Vec<_> = there.collect();
+    match &which.file {
+        Some(file) => there.retain(|(_, filename, id, _)| filename == file || id == file),
+        None => there.retain(|(of, ..)| *of == element),
+    }
+    let good = there.iter().position(|(.., entry)| entry.state == ElementState::Good);
+    if let Some((_, newest, _, entry)) = there.first().filter(|(.., e)| e.state != ElementState::Good) {
+        let instead =
+            if good.is_some() { " The newest good one is taken; --file gets the other." } else { "" };
+        let lost = entry.lost_total;
+        context.messages.warning(&format!("{newest} is incomplete: {lost} lost.{instead}"));
+    }
+    let found = (!there.is_empty()).then(|| there.swap_remove(good.unwrap_or(0)));
     let (element, filename, _, entry) = found.ok_or_else(|| {
         Failure::Because(match &which.file {
             Some(file) => format!(
                 "Could not find a backup identified by {file}. backup:list {} shows what there is.",
                 which.site_env
             ),
-            None => {
-                format!("No backups available. Create one with `undercroft backup:create {}`", which.site_env)
-            }
+            None => format!(
+                "No backups available. Create one with `undercroft backup:create {}`{}",
+                which.site_env,
+                failure.map(|why| format!(". The last one failed: {why}")).unwrap_or_default()
+            ),
         })
     })?;
     Ok(Archive { site, env, element, filename, entry })

@@ -14,6 +14,7 @@ mod site_add;
 mod site_info;
 mod site_list;
 mod site_remove;
+mod stop;
 
 use undercroft_client::Client;
 
@@ -48,7 +49,9 @@ impl Context {
 pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let folder = place::data_folder(global.data.as_deref())?;
-    let client = place::open(&folder).await?;
+    // A mere look must not make a data folder where a mistyped name points.
+    let begins = matches!(command, Command::SiteAdd(_) | Command::KeyExport);
+    let client = place::open(&folder, begins).await?;
     let context = Context { client, messages, global };
     match command {
         Command::SiteAdd(args) => site_add::run(&context, args).await,

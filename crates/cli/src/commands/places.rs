@@ -1,10 +1,10 @@
 //! What was said and found of where an environment's elements are.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use undercroft_model::api::{AddedSite, FindingObject, Overrides};
-use undercroft_model::{CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, Secret};
+use undercroft_model::{CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, Element, Secret};
 
 use super::Context;
 use crate::args::Where;
@@ -50,6 +50,7 @@ impl Where {
             files: self.files.as_deref().map(absolute).transpose()?,
             no_files: self.no_files,
             exclude: self.exclude,
+            no_exclude: self.no_exclude,
             no_default_excludes: self.no_default_excludes,
             database,
             database_defaults_file: self.database_defaults_file.as_deref().map(absolute).transpose()?,
@@ -62,6 +63,9 @@ impl Where {
 }
 
 fn read_line() -> Result<String, Failure> {
+    if io::stdin().is_terminal() {
+        eprint!("mysql://USER:PASSWORD@HOST:PORT/SCHEMA: ");
+    }
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|source| Failure::File {
         action: "reading",
@@ -81,9 +85,18 @@ pub fn tell(context: &Context, added: &AddedSite, folder: Option<&Path>) -> Resu
     }
     for missing in &added.missing {
         let why = missing.why.trim_end_matches('.');
-        context.messages.warning(&format!("No {}: {why}. Say it with {}", missing.what, missing.option));
+        context.messages.warning(&format!(
+            "No {}: {why}. Say it with {} ({})",
+            missing.what,
+            missing.option,
+            or_none(missing.element)
+        ));
     }
     Ok(())
+}
+
+fn or_none(element: Element) -> String {
+    format!("or --no-{element} if there is none")
 }
 
 /// A line a finding: what it is, its value, and where it was read (below `folder`, if it is there).
@@ -103,7 +116,7 @@ pub fn code(code: Option<&CodeSource>) -> String {
     match code {
         None => "-".to_owned(),
         Some(CodeSource::Folder { path, .. }) => path.display().to_string(),
-        Some(CodeSource::Git { repository, revision }) => match revision {
+        Some(CodeSource::Git { repository, revision, .. }) => match revision {
             CodeRevision::Head => format!("{repository} (git)"),
             CodeRevision::Branch(branch) => format!("{repository} (git, branch {branch})"),
             CodeRevision::Tags(tags) => format!("{repository} (git, newest tag {tags})"),

@@ -57,7 +57,8 @@ pub async fn download(
     }
     let (vault, archive, tag) = find(&app, site, &env, &folder, &file).await?;
     let whole = archive.len();
-    let wanted = match headers.get(RANGE).filter(|_| still_the_same(&headers, &tag)) {
+    let ranged = method == Method::GET && still_the_same(&headers, &tag);
+    let wanted = match headers.get(RANGE).filter(|_| ranged) {
         None => None,
         Some(value) => match parse_range(value.to_str().unwrap_or_default(), whole) {
             Asked::Whole => None,

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value};
 use undercroft_catalog::Environment;
-use undercroft_model::Secret;
 use undercroft_model::api::{EnvironmentObject, LockObject};
 
 use crate::{ApiError, App};
@@ -26,12 +25,9 @@ pub async fn list(
     Ok(Json(objects))
 }
 
-/// An environment as the API shows it: without its database's password.
+/// An environment as the API shows it: without its secrets.
 pub(super) fn object(env: Environment) -> EnvironmentObject {
-    let mut settings = env.settings;
-    if let Some(database) = &mut settings.database {
-        database.password = Secret::default();
-    }
+    let (settings, _) = env.settings.without_secrets();
     EnvironmentObject {
         environment_created: env.created.as_second(),
         on_server_development: false,

@@ -32,6 +32,11 @@ pub async fn update(
     body: Result<Json<Overrides>, JsonRejection>,
 ) -> Result<Json<AddedSite>, ApiError> {
     let Json(overrides) = body?;
+    if overrides.multisite.is_some() {
+        return Err(ApiError::bad_request(
+            "--multisite tells site:add where to look: add the other site as a site or environment of its own.",
+        ));
+    }
     let (site, env) = app.find_env(&site, &env).await?;
     let settings = env.settings.clone();
     let told = blocking(move || {

@@ -83,8 +83,14 @@ impl App {
         let id = job.id;
         self.catalog.add_job(job).await?;
         self.jobs.keep(id, Arc::clone(&running));
-        let app = Arc::clone(self);
-        tokio::spawn(async move { app.run(id, backup, running).await });
+        let (app, watched) = (Arc::clone(self), Arc::clone(&running));
+        let task = tokio::spawn(async move { app.run(id, backup, running).await });
+        tokio::spawn(async move {
+            if task.await.is_err() {
+                let reason = "It stopped unexpectedly; please report this as a mistake in Undercroft.";
+                watched.end(JobState::Failed, reason);
+            }
+        });
         Ok(())
     }
 
@@ -93,9 +99,10 @@ impl App {
         if let Err(ended) = self.try_run(id, backup, &running, &mut fence).await {
             let end = (ended.state, ended.reason.as_str());
             if let Err(error) = self.catalog.end_job(id, fence, end, self.seconds()).await {
-                // Whoever took the job over has ended it already; a catalog that fails can't be told.
+                // Whoever took the job over has ended it already; who asked for it is told all the same.
                 tracing::warn!(%id, %error, "a job's end could not be written down");
             }
+            running.end(ended.state, &ended.reason);
         }
     }
 
@@ -115,6 +122,9 @@ impl App {
         let folder = BackupFolder { started: folder, kind: BackupKind::Manual };
         let order = self.order(id, folder, backup, &vault).await?;
         let made = self.work(order, vault.clone(), running, won).await?;
+        if undercroft_model::Observer::cancelled(running.as_ref()) {
+            return Err(BackupError::Cancelled(undercroft_model::Cancelled).into());
+        }
         for (element, report) in &made.report.elements {
             running.over(*element, report.state, report.raw);
         }
@@ -179,12 +189,17 @@ impl App {
             program: format!("undercroft {}", env!("CARGO_PKG_VERSION")),
         };
         let id = order.id;
+        // If nobody waits for it any more, the work must not go on for hours.
+        let mut guard = StopOnDrop { running, done: false };
         let observer = Arc::clone(running);
         let mut work = tokio::task::spawn_blocking(move || back_up(&order, &place, observer.as_ref()));
         let mut beat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             tokio::select! {
-                made = &mut work => return Ok(made.map_err(|error| ApiError::internal(&error))??),
+                made = &mut work => {
+                    guard.done = true;
+                    return Ok(made.map_err(|error| ApiError::internal(&error))??);
+                }
                 _ = beat.tick() => {
                     let progress = serde_json::to_value(running.progress()).unwrap_or_default();
                     let kept = self.catalog.heartbeat(id, fence, self.seconds(), progress).await;
@@ -203,6 +218,20 @@ impl App {
         let write =
             async move || blocking(move || vault.write_record(id, &record)).await?.map_err(Ended::from);
         self.catalog.commit_backup(id, fence, &report, (state, &reason), write).await
+    }
+}
+
+/// Asks a job to stop if its task is dropped before the work is done.
+struct StopOnDrop<'r> {
+    running: &'r Running,
+    done: bool,
+}
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.running.stop();
+        }
     }
 }
 

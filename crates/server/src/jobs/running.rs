@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use undercroft_catalog::JobState;
 use undercroft_model::api::{ElementProgress, JobProgress};
 use undercroft_model::{Element, ElementSet, ElementState, Observer, Remark};
 
@@ -10,6 +11,8 @@ use undercroft_model::{Element, ElementSet, ElementState, Observer, Remark};
 #[derive(Debug, Default)]
 pub struct Running {
     stopped: AtomicBool,
+    /// How it ended, whether or not that could be written down.
+    ended: Mutex<Option<(JobState, String)>>,
     progress: Mutex<JobProgress>,
 }
 
@@ -18,7 +21,7 @@ impl Running {
     pub fn new(elements: ElementSet) -> Self {
         let elements = elements.iter().map(|element| (element, ElementProgress::default())).collect();
         let progress = JobProgress { elements, ..JobProgress::default() };
-        Running { stopped: AtomicBool::new(false), progress: Mutex::new(progress) }
+        Running { progress: Mutex::new(progress), ..Running::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, JobProgress> {
@@ -32,6 +35,16 @@ impl Running {
     /// Asks it to stop.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Says how it ended.
+    pub fn end(&self, state: JobState, reason: &str) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, reason.to_owned()));
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&self) -> Option<(JobState, String)> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How far it is.

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use undercroft_catalog::CatalogError;
 
 use crate::app::blocking;
 use crate::{ApiError, App};
@@ -25,7 +26,9 @@ pub async fn remove(
     Query(options): Query<Options>,
 ) -> Result<Json<Value>, ApiError> {
     let site = app.find_site(&site).await?;
-    app.catalog.remove_site(site.id).await?;
+    if app.catalog.open_jobs().await?.iter().any(|job| job.site == site.id) {
+        return Err(CatalogError::Busy.into());
+    }
     let vault = app.data.store().join("vaults").join(site.id.to_string());
     let kept = vault.exists() && options.backups != "delete";
     if options.backups == "delete" {
@@ -36,5 +39,7 @@ pub async fn remove(
         .await?
         .map_err(|error| ApiError::internal(&error))?;
     }
+    // The site goes last: until then the same command can finish what was begun.
+    app.catalog.remove_site(site.id).await?;
     Ok(Json(json!({ "kept": kept.then(|| vault.display().to_string()) })))
 }

@@ -51,30 +51,35 @@ pub async fn create(
     Ok((StatusCode::ACCEPTED, Json(workflow)))
 }
 
+/// What is to be captured: what was asked for, less what the environment is known to have none of. An element of
+/// which it is not known where it is will fail, unless it was asked for by itself, which is refused here.
 fn elements(params: &ExportParams, settings: &EnvSettings, who: &str) -> Result<ElementSet, ApiError> {
-    let asked = [
-        (Element::Code, params.code, settings.code.is_some()),
-        (Element::Database, params.database, settings.database.is_some()),
-        (Element::Files, params.files, settings.files.is_some()),
-    ];
-    if !asked.iter().any(|(_, asked, _)| *asked) {
+    let asked =
+        [(Element::Code, params.code), (Element::Database, params.database), (Element::Files, params.files)];
+    let asked: Vec<Element> =
+        asked.into_iter().filter(|(_, asked)| *asked).map(|(element, _)| element).collect();
+    let Some(first) = asked.first() else {
         return Err(ApiError::bad_request("No element was chosen: ask for code, database, files, or all."));
-    }
-    let lacking = asked.iter().find(|(_, asked, there)| *asked && !*there);
-    if let Some((element, ..)) = lacking.filter(|_| !params.only_what_is_there) {
+    };
+    if let Some(element) = asked.iter().find(|element| !params.only_what_is_there && !settings.has(**element))
+    {
         return Err(ApiError::bad_request(lacks(who, *element)));
     }
-    let there = asked.iter().filter(|(_, asked, there)| *asked && *there).map(|(element, ..)| *element);
-    let nothing =
-        || ApiError::bad_request(lacks(who, lacking.map_or(Element::Code, |(element, ..)| *element)));
-    ElementSet::of(there).ok_or_else(nothing)
+    if !asked.iter().any(|element| settings.has(*element)) {
+        return Err(ApiError::bad_request(lacks(who, *first)));
+    }
+    let wanted = asked.into_iter().filter(|element| !settings.absent.contains(element));
+    ElementSet::of(wanted).ok_or_else(|| ApiError::bad_request(lacks(who, Element::Code)))
 }
 
 fn lacks(who: &str, element: Element) -> String {
     let option = match element {
         Element::Code => "--code=FOLDER",
-        Element::Database => "--database=mysql://USER:PASSWORD@HOST/SCHEMA",
+        Element::Database => "--database=-",
         Element::Files => "--files=FOLDER",
     };
-    format!("{who} has no {element} to back up: say where it is with undercroft env:update {who} {option}")
+    format!(
+        "{who} has no {element} to back up: say where it is with undercroft env:update {who} {option}, or that there \
+         is none with --no-{element}"
+    )
 }

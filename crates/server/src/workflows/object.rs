@@ -21,7 +21,12 @@ pub async fn find(app: &App, site: &Site, id: Uuid) -> Result<Workflow, ApiError
 }
 
 /// The workflow.
-pub fn workflow(app: &App, job: Job, backup: Option<BackupReport>) -> Workflow {
+pub fn workflow(app: &App, mut job: Job, backup: Option<BackupReport>) -> Workflow {
+    // An end that could not be written down is an end all the same.
+    let ended = app.jobs.find(job.id).and_then(|running| running.ended());
+    if let Some((state, reason)) = ended.filter(|_| !job.state.is_final()) {
+        (job.state, job.reason) = (state, reason);
+    }
     // What this program runs is told as it stands now; of other programs' jobs, what they last wrote down.
     let progress = app.jobs.find(job.id).map(|running| running.progress());
     let progress: JobProgress =

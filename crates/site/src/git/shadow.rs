@@ -39,13 +39,18 @@ impl Scratch {
         flock(&gate, FlockOperation::LockExclusive)
             .map_err(|error| GitError::io("lock", &scratch)(error.into()))?;
         sweep(&scratch);
-        let folder = scratch.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-        let made = match fs::create_dir(&folder) {
-            // What another container's process with the same number left and still holds.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Scratch::make(cache),
-            other => other,
+        let folder = loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let folder = scratch.join(format!("{}-{number}", std::process::id()));
+            match fs::create_dir(&folder) {
+                // What another container's process with the same number holds.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => {
+                    other.map_err(GitError::io("make", &folder))?;
+                    break folder;
+                }
+            }
         };
-        made.map_err(GitError::io("make", &folder))?;
         let lock = open_lock(&folder.join("lock"))?;
         flock(&lock, FlockOperation::LockExclusive)
             .map_err(|error| GitError::io("lock", &folder)(error.into()))?;

@@ -1,5 +1,6 @@
 //! Where a site's code is: the repository that tracks it, else its folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use undercroft_model::{CodeRevision, CodeSource};
@@ -25,10 +26,8 @@ pub(super) fn find(site: &Site, leave_out: Vec<String>, sheet: &mut Sheet) {
                 Some(Spot::file(&index)),
                 None,
             );
-            sheet.settings.code = Some(CodeSource::Git {
-                repository: folder.display().to_string(),
-                revision: CodeRevision::Head,
-            });
+            sheet.settings.code = Some(CodeSource::git(&folder.display().to_string(), CodeRevision::Head));
+            note_untracked(&index, folder, sheet);
             return;
         }
         sheet.note(format!(
@@ -39,6 +38,33 @@ pub(super) fn find(site: &Site, leave_out: Vec<String>, sheet: &mut Sheet) {
         ));
     }
     plain_folder(site, leave_out, sheet);
+}
+
+/// Settings files are often kept out of the repository, and so are in no archive: who restores the site has to know.
+fn note_untracked(index: &Path, top: &Path, sheet: &mut Sheet) {
+    let files: BTreeSet<PathBuf> =
+        sheet.findings.iter().filter_map(|finding| Some(finding.spot.as_ref()?.file.clone())).collect();
+    for file in files {
+        let inside = file.strip_prefix(top).is_ok_and(|inner| !inner.starts_with(".git"));
+        if inside && !tracks_file(index, top, &file) {
+            sheet.note(format!(
+                "{} is in no commit, and so in no archive of the code: keep a copy of it yourself",
+                file.display()
+            ));
+        }
+    }
+}
+
+/// Whether an index has a file; what can't be told counts as yes.
+fn tracks_file(index: &Path, top: &Path, file: &Path) -> bool {
+    let (Ok(bytes), Ok(inner)) = (std::fs::read(index), file.strip_prefix(top)) else { return true };
+    if word(&bytes, 4).is_none_or(|version| version >= 4) || bytes.len() as u64 > INDEX_MAX {
+        return true;
+    }
+    let mut name = inner.as_os_str().as_encoded_bytes().to_vec();
+    name.push(0);
+    let starts = bytes.windows(name.len()).enumerate().filter(|(_, window)| **window == *name);
+    starts.map(|(start, _)| start).any(|start| is_entry_name(&bytes, start))
 }
 
 fn plain_folder(site: &Site, leave_out: Vec<String>, sheet: &mut Sheet) {

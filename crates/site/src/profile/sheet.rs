@@ -9,7 +9,8 @@ use super::host::{self, DbHost};
 use crate::php::{Data, Outcome, Place, Value};
 
 /// How a database is told by hand.
-pub(super) const DATABASE_OPTION: &str = "--database mysql://USER:PASSWORD@HOST/SCHEMA";
+pub(super) const DATABASE_OPTION: &str =
+    "--database=- (and then mysql://USER:PASSWORD@HOST/SCHEMA) or --database-defaults-file=FILE";
 /// How the files folder is told by hand.
 pub(super) const FILES_OPTION: &str = "--files FOLDER";
 

@@ -68,11 +68,11 @@ fn a_repository_that_tracks_the_site_is_its_code() {
     git(&tree, "", &["add", "project"]);
     let found = tree.look("project");
     let repository = tree.path("").display().to_string();
-    assert_eq!(found.settings.code, Some(CodeSource::Git { repository, revision: CodeRevision::Head }));
+    assert_eq!(found.settings.code, Some(CodeSource::git(&repository, CodeRevision::Head)));
     // A linked work tree has a file where others have the folder.
     git(&tree, "", &["commit", "-q", "-m", "x"]);
     git(&tree, "", &["worktree", "add", "-q", "linked"]);
     let found = tree.look("linked/project");
     let repository = tree.path("linked").display().to_string();
-    assert_eq!(found.settings.code, Some(CodeSource::Git { repository, revision: CodeRevision::Head }));
+    assert_eq!(found.settings.code, Some(CodeSource::git(&repository, CodeRevision::Head)));
 }
