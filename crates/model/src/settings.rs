@@ -1,5 +1,6 @@
 //! Where an environment's three elements are, and how they are to be captured.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,21 @@ pub struct DatabaseTarget {
     pub table_prefix: Option<String>,
     /// Tables of which only the structure is dumped: names, or globs such as `cache_*`. Off by default.
     pub structure_only: Vec<String>,
+}
+
+/// The target without its password: `shop on db.example.com:3306 as shop`.
+impl fmt::Display for DatabaseTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            DatabaseAddress::Localhost => write!(f, "{} on localhost as {}", self.schema, self.user),
+            DatabaseAddress::Socket(path) => {
+                write!(f, "{} on {} as {}", self.schema, path.display(), self.user)
+            }
+            DatabaseAddress::Tcp(host, port) => {
+                write!(f, "{} on {host}:{port} as {}", self.schema, self.user)
+            }
+        }
+    }
 }
 
 /// How a database server is reached.

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use undercroft_model::api::{FindingObject, MissingObject, Overrides};
-use undercroft_model::{
-    CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, Element, EnvSettings, FilesSource,
-};
+use undercroft_model::{CodeRevision, CodeSource, Element, EnvSettings, FilesSource};
 use undercroft_site::database;
 use undercroft_site::git;
 use undercroft_site::profile::{self, Cms, Finding, Found, Missing, Spot};
@@ -246,7 +244,7 @@ fn apply_database(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError
             target.table_prefix = target.table_prefix.or(old.table_prefix);
             target.tls_ca = target.tls_ca.or(old.tls_ca);
         }
-        told.say(Element::Database, describe(&target), "--database");
+        told.say(Element::Database, target.to_string(), "--database");
         told.settings.database = Some(target);
     }
     if let Some(file) = &overrides.database_defaults_file {
@@ -258,7 +256,7 @@ fn apply_database(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError
                 file.display()
             ))
         })?;
-        told.say(Element::Database, describe(&target), "--database-defaults-file");
+        told.say(Element::Database, target.to_string(), "--database-defaults-file");
         told.settings.database = Some(target);
     }
     if let (Some(schema), None) = (&overrides.database_schema, &overrides.database_defaults_file) {
@@ -280,15 +278,6 @@ fn apply_database(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError
         told.say_more("structure only", tables.join(", "), "--structure-only");
     }
     Ok(())
-}
-
-fn describe(target: &DatabaseTarget) -> String {
-    let host = match &target.address {
-        DatabaseAddress::Localhost => "localhost".to_owned(),
-        DatabaseAddress::Socket(path) => path.display().to_string(),
-        DatabaseAddress::Tcp(host, port) => format!("{host}:{port}"),
-    };
-    format!("{} on {host} as {}", target.schema, target.user)
 }
 
 /// Tries the database, and tells how it answers. That it does not answer now is no reason not to add it.

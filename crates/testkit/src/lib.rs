@@ -5,4 +5,6 @@
 
 pub mod mariadb;
 pub mod mysql;
+pub mod newer;
+mod unpacked;
 pub mod wordpress;

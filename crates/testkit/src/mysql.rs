@@ -1,13 +1,9 @@
 //! A MySQL server of a test's own, where `scripts/fetch-servers` has unpacked one.
-//!
-//! It is from a newer system than the one it runs on, so it and its client are run with the loader and the
-//! libraries that came with them.
 
-use std::env;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::mariadb::{Server, command, free_port, joined, told, user_argument, wait_for};
+use crate::unpacked::{root, with_loader};
 
 /// Starts an empty MySQL server; `None`, with a word to whoever reads the test's output, if there is none on
 /// this machine.
@@ -15,11 +11,7 @@ use crate::mariadb::{Server, command, free_port, joined, told, user_argument, wa
 /// # Panics
 /// If there is one and it does not start.
 pub fn start() -> Option<Server> {
-    let root = unpacked();
-    if !root.join("usr/sbin/mysqld").exists() {
-        eprintln!("skipped: there is no MySQL in {}; scripts/fetch-servers gets it", root.display());
-        return None;
-    }
+    let root = root("mysql", "usr/sbin/mysqld")?;
     let folder = tempfile::Builder::new().prefix("mysql-").tempdir().expect("a temporary folder");
     let (socket, log) = (folder.path().join("s"), folder.path().join("log"));
     let port = free_port();
@@ -41,23 +33,6 @@ pub fn start() -> Option<Server> {
     let child = wait_for(server, &socket, &log).unwrap_or_else(|log| panic!("mysqld did not start:\n{log}"));
     let client = with_loader(&root, "usr/bin/mysql");
     Some(Server::of(child, socket, port, folder, client))
-}
-
-/// Where it is unpacked.
-fn unpacked() -> PathBuf {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cache");
-    cache.unwrap_or_else(home).join("undercroft/servers/mysql")
-}
-
-fn with_loader(root: &Path, program: &str) -> Vec<OsString> {
-    let libraries = root.join("usr/lib/x86_64-linux-gnu");
-    vec![
-        libraries.join("ld-linux-x86-64.so.2").into(),
-        "--library-path".into(),
-        libraries.into(),
-        root.join(program).into(),
-    ]
 }
 
 fn mysqld(root: &Path, folder: &Path) -> std::process::Command {

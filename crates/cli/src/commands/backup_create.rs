@@ -20,11 +20,7 @@ const TOLD: usize = 10;
 
 /// Makes a backup and waits for it.
 pub async fn run(context: &Context, args: BackupCreate) -> Result<(), Failure> {
-    let elements: ElementSet = args.element.parse().map_err(|_| {
-        Failure::Because(
-            "Element should be one of the following items: code, files, database, db, all".into(),
-        )
-    })?;
+    let elements = lookup::elements(&args.element)?;
     let (site, env, _) = lookup::env(&context.client, &args.site_env).await?;
     let params = ExportParams {
         code: elements.contains(Element::Code),

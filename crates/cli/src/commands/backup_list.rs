@@ -1,7 +1,7 @@
 //! `backup:list SITE.ENV`
 
 use undercroft_model::api::CatalogEntry;
-use undercroft_model::{Element, ElementSet, ElementState};
+use undercroft_model::{Element, ElementState};
 
 use super::{Context, lookup};
 use crate::args::BackupList;
@@ -23,11 +23,7 @@ const COLUMNS: [Column; 9] = [
 /// Lists an environment's archives, newest first.
 pub async fn run(context: &Context, args: BackupList) -> Result<(), Failure> {
     let (site, env, _) = lookup::env(&context.client, &args.site_env).await?;
-    let elements: ElementSet = args.element.parse().map_err(|_| {
-        Failure::Because(
-            "Element should be one of the following items: code, files, database, db, all".into(),
-        )
-    })?;
+    let elements = lookup::elements(&args.element)?;
     let entries = context.client.catalog(site.id, &env).await?;
     let entries: Vec<_> = entries
         .into_iter()

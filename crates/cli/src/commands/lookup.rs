@@ -2,7 +2,7 @@
 
 use undercroft_client::Client;
 use undercroft_model::api::{CatalogEntry, EnvironmentObject, SiteObject};
-use undercroft_model::{Element, ElementState, EnvName, SiteEnv};
+use undercroft_model::{Element, ElementSet, ElementState, EnvName, SiteEnv};
 
 use super::Context;
 use crate::args::Which;
@@ -60,14 +60,21 @@ pub fn element_of(id: &str) -> Option<Element> {
     id.rsplit('_').next()?.parse().ok()
 }
 
+/// The elements that an option names.
+pub fn elements(text: &str) -> Result<ElementSet, Failure> {
+    text.parse().map_err(|_| not_an_element(", all"))
+}
+
+fn not_an_element(more: &str) -> Failure {
+    Failure::Because(format!("Element should be one of the following items: code, files, database, db{more}"))
+}
+
 fn one_element(text: &str) -> Result<Element, Failure> {
     match text {
         "all" => {
             Err(Failure::Because("The backup element \"all\" is not supported for this command.".into()))
         }
-        text => text.parse().map_err(|_| {
-            Failure::Because("Element should be one of the following items: code, files, database, db".into())
-        }),
+        text => text.parse().map_err(|_| not_an_element("")),
     }
 }
 

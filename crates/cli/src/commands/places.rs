@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use undercroft_model::api::{AddedSite, FindingObject, Overrides};
-use undercroft_model::{CodeRevision, CodeSource, DatabaseAddress, DatabaseTarget, Element, Secret};
+use undercroft_model::{CodeRevision, CodeSource, DatabaseTarget, Element, Secret};
 
 use super::Context;
 use crate::args::Where;
@@ -126,11 +126,5 @@ pub fn code(code: Option<&CodeSource>) -> String {
 
 /// Where the database is, for a table.
 pub fn database(database: Option<&DatabaseTarget>) -> String {
-    let Some(target) = database else { return "-".to_owned() };
-    let host = match &target.address {
-        DatabaseAddress::Localhost => "localhost".to_owned(),
-        DatabaseAddress::Socket(path) => path.display().to_string(),
-        DatabaseAddress::Tcp(host, port) => format!("{host}:{port}"),
-    };
-    format!("{} on {host} as {}", target.schema, target.user)
+    database.map_or("-".to_owned(), ToString::to_string)
 }

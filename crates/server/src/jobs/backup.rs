@@ -267,10 +267,11 @@ fn shortfall(report: &BackupReport) -> String {
 }
 
 fn waiting_text(first: &Job) -> String {
+    let begun = if first.started.is_some() { "begun" } else { "asked for" };
     let since = jiff::Timestamp::from_second(first.started.unwrap_or(first.created) as i64);
     let since = since.map(|time| time.to_zoned_datetime(TimeZone::system()).strftime("%H:%M").to_string());
     format!(
-        "waiting for another backup of this environment, begun at {}",
+        "waiting for another backup of this environment, {begun} at {}",
         since.unwrap_or_else(|_| "an unknown time".to_owned())
     )
 }
