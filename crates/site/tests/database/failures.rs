@@ -71,13 +71,23 @@ fn what_is_no_database_server_is_said() {
 fn every_way_to_log_in_works() {
     let server = Server::start(Options::default());
     server.run_sql(
-        "INSTALL SONAME 'auth_ed25519'; CREATE DATABASE shop; CREATE TABLE shop.t (a INT); \
+        "CREATE DATABASE shop; CREATE TABLE shop.t (a INT); \
          CREATE USER native@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('pass word é'); \
-         CREATE USER edwards@'%' IDENTIFIED VIA ed25519 USING PASSWORD('pass word é'); \
-         CREATE USER empty@'%'; \
-         GRANT ALL ON shop.* TO native@'%', edwards@'%', empty@'%'",
+         CREATE USER empty@'%'; GRANT ALL ON shop.* TO native@'%', empty@'%'",
     );
-    for (user, password) in [("native", "pass word é"), ("edwards", "pass word é"), ("empty", "")] {
+    let mut users = vec![("native", "pass word é"), ("empty", "")];
+    let plugins = server.query("SELECT @@plugin_dir");
+    if std::path::Path::new(plugins.trim()).join("auth_ed25519.so").exists() {
+        server.run_sql(
+            "INSTALL SONAME 'auth_ed25519'; \
+             CREATE USER edwards@'%' IDENTIFIED VIA ed25519 USING PASSWORD('pass word é'); \
+             GRANT ALL ON shop.* TO edwards@'%'",
+        );
+        users.push(("edwards", "pass word é"));
+    } else {
+        eprintln!("skipped: logging in by ed25519, whose plugin is in the package mariadb-server");
+    }
+    for (user, password) in users {
         let found = probe(&target_of(&server, "shop", user, password)).unwrap();
         assert_eq!((found.tables, &*found.schema), (1, "shop"));
         assert!(found.missing.is_empty() && found.server.to_string().starts_with("MariaDB 10."));
