@@ -92,6 +92,7 @@ pub fn write_tree(
         manifest: ManifestWriter::begin(session)?,
         pending: VecDeque::new(),
         counts: TreeCounts::default(),
+        told: 0,
     };
     let mut run: Vec<(Entry, bool)> = Vec::new();
     while let Some(entry) = source.next_entry().map_err(VaultError::Source)? {
@@ -119,6 +120,8 @@ struct TreeWriter<'s> {
     manifest: ManifestWriter<'s>,
     pending: VecDeque<Pending>,
     counts: TreeCounts,
+    /// Bytes of the entry at hand that the observer was told of already.
+    told: u64,
 }
 
 impl TreeWriter<'_> {

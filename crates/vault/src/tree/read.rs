@@ -68,7 +68,8 @@ impl TreeWriter<'_> {
             }
             self.count(&entry);
             self.counts.opened += 1;
-            self.observer.advance(self.element, cutter.len - before, 0);
+            let told = std::mem::take(&mut self.told);
+            self.observer.advance(self.element, (cutter.len - before).saturating_sub(told), 0);
             placed.push(PlacedEntry { entry, at: before });
         }
         cutter.cut()?;
@@ -181,6 +182,8 @@ impl TreeWriter<'_> {
             self.counts.read += got as u64;
             cutter.write(&buffer[..got])?;
             left -= got as u64;
+            self.told += got as u64;
+            self.observer.advance(self.element, got as u64, 0);
         }
         let more = content.read(&mut buffer[..1]).unwrap_or(1);
         Ok(if more == 0 { content.settled() } else { Settled::Changed })
