@@ -58,6 +58,16 @@ fn new_job(site: &Site, created: f64) -> NewJob {
     }
 }
 
+/// A job that runs under a lease, with its fence and the second that names its backup's folder.
+async fn claimed(catalog: &Catalog, site: &Site) -> (NewJob, i64, i64) {
+    let job = new_job(site, 10.0);
+    catalog.add_job(job.clone()).await.unwrap();
+    let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {
+        panic!()
+    };
+    (job, fence, folder)
+}
+
 fn report(site: &Site, folder: i64) -> BackupReport {
     let time = Timestamp::from_second(folder).unwrap();
     BackupReport {
@@ -150,11 +160,7 @@ async fn a_worker_that_lost_its_lease_writes_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);
     catalog.add_environment(&environment(&shop, "")).await.unwrap();
-    let job = new_job(&shop, 10.0);
-    catalog.add_job(job.clone()).await.unwrap();
-    let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {
-        panic!()
-    };
+    let (job, fence, folder) = claimed(&catalog, &shop).await;
     catalog.heartbeat(job.id, fence, 12.0, json!({})).await.unwrap();
     catalog.end_job(job.id, None, (JobState::Failed, "its worker is gone"), 13.0).await.unwrap();
     assert!(matches!(
@@ -176,11 +182,7 @@ async fn a_record_that_could_not_be_written_leaves_the_job_running() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);
     catalog.add_environment(&environment(&shop, "")).await.unwrap();
-    let job = new_job(&shop, 10.0);
-    catalog.add_job(job.clone()).await.unwrap();
-    let Claim::Won { fence, folder } = catalog.claim(job.id, job.worker, 11.0).await.unwrap() else {
-        panic!()
-    };
+    let (job, fence, folder) = claimed(&catalog, &shop).await;
     let report = report(&shop, folder);
     let commit = catalog
         .commit_backup(job.id, fence, &report, (JobState::Succeeded, ""), async || Err(CatalogError::Busy));

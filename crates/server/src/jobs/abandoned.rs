@@ -1,7 +1,6 @@
 //! Jobs whose program was stopped before they were done, and what such a program may have left.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use undercroft_catalog::{Catalog, CatalogError, JobState};
 use undercroft_model::BackupReport;
@@ -32,7 +31,6 @@ impl App {
 pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Result<(), VaultError> {
     let fail = |error: CatalogError| VaultError::Source(std::io::Error::other(error));
     let known: BTreeSet<Uuid> = catalog.backup_ids(site).await.map_err(fail)?.into_iter().collect();
-    let vault = Arc::new(vault.clone());
     for id in vault.records()? {
         if known.contains(&id) {
             continue;
