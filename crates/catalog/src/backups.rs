@@ -26,6 +26,7 @@ pub(crate) async fn insert(
         started: Set(report.folder.started),
         expires: Set(report.expires.as_second()),
         report: Set(json),
+        marks: Set(serde_json::Value::Array(Vec::new())),
     };
     backup::Entity::insert(row).exec_without_returning(connection).await?;
     Ok(())
@@ -50,6 +51,14 @@ impl Catalog {
             .all(&self.database)
             .await?;
         rows.into_iter().map(report).collect()
+    }
+
+    /// The backup with that id, whatever became of it.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn backup(&self, id: Uuid) -> Result<Option<BackupReport>, CatalogError> {
+        backup::Entity::find_by_id(id).one(&self.database).await?.map(report).transpose()
     }
 
     /// The UUIDs of all backups of a site that the catalog knows.

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, DatabaseBackend, EntityTrait, Schema, Set};
 
 use crate::entity::{backup, environment, job, note, site};
 use crate::{Catalog, CatalogError};
 
 /// The version that this release writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const NAME: &str = "catalog version";
 
 impl Catalog {
@@ -33,18 +34,22 @@ impl Catalog {
         for index in INDEXES {
             transaction.execute_unprepared(index).await.map_err(open)?;
         }
-        match note::Entity::find_by_id(NAME).one(&transaction).await.map_err(open)? {
-            None => {
-                let version = note::ActiveModel { name: Set(NAME.into()), text: Set(VERSION.to_string()) };
-                note::Entity::insert(version).exec_without_returning(&transaction).await.map_err(open)?;
-            }
-            Some(note) => {
-                let found = note.text.parse().map_err(|e| CatalogError::damaged(NAME, e))?;
-                if found > VERSION {
-                    return Err(CatalogError::Newer { file: file.to_owned(), found, known: VERSION });
-                }
+        let found = match note::Entity::find_by_id(NAME).one(&transaction).await.map_err(open)? {
+            None => VERSION,
+            Some(note) => note.text.parse().map_err(|e| CatalogError::damaged(NAME, e))?,
+        };
+        if found > VERSION {
+            return Err(CatalogError::Newer { file: file.to_owned(), found, known: VERSION });
+        }
+        for (made_in, change) in CHANGES {
+            if found < made_in {
+                transaction.execute_unprepared(change).await.map_err(open)?;
             }
         }
+        let version = note::ActiveModel { name: Set(NAME.into()), text: Set(VERSION.to_string()) };
+        let replace = OnConflict::column(note::Column::Name).update_column(note::Column::Text).to_owned();
+        let insert = note::Entity::insert(version).on_conflict(replace);
+        insert.exec_without_returning(&transaction).await.map_err(open)?;
         transaction.commit().await.map_err(open)
     }
 }
@@ -57,8 +62,40 @@ impl Catalog {
     }
 }
 
+/// What each version changed in the tables of those before it.
+const CHANGES: [(i64, &str); 2] = [
+    (2, "ALTER TABLE job ADD COLUMN outcome json_text NOT NULL DEFAULT 'null'"),
+    (2, "ALTER TABLE backup ADD COLUMN marks json_text NOT NULL DEFAULT '[]'"),
+];
+
 const INDEXES: [&str; 3] = [
     "CREATE UNIQUE INDEX IF NOT EXISTS backup_of ON backup (site, env, started)",
     "CREATE INDEX IF NOT EXISTS job_of ON job (site, env, state)",
     "CREATE INDEX IF NOT EXISTS job_state ON job (state, worker)",
 ];
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+
+    use crate::{Catalog, Sealer};
+
+    #[tokio::test]
+    async fn a_catalog_of_the_first_version_becomes_one_of_today() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("catalog.sqlite");
+        let open = || Catalog::open(&file, Sealer::new(&[5; 32]).unwrap());
+        let catalog = open().await.unwrap();
+        for back in [
+            "ALTER TABLE job DROP COLUMN outcome",
+            "ALTER TABLE backup DROP COLUMN marks",
+            "UPDATE note SET text = '1' WHERE name = 'catalog version'",
+        ] {
+            catalog.database.execute_unprepared(back).await.unwrap();
+        }
+        drop(catalog);
+        let catalog = open().await.unwrap();
+        assert_eq!(catalog.open_jobs().await.unwrap(), []);
+        assert_eq!(catalog.note(super::NAME).await.unwrap().as_deref(), Some("2"));
+    }
+}

@@ -50,7 +50,7 @@ fn new_job(site: &Site, created: f64) -> NewJob {
     NewJob {
         id: Uuid::new_v4(),
         site: site.id,
-        env: "live".parse().unwrap(),
+        env: Some("live".parse().unwrap()),
         kind: JobKind::Backup,
         params: json!({}),
         worker: Uuid::from_u128(1),

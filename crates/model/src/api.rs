@@ -235,8 +235,8 @@ pub struct Workflow {
     pub kind: String,
     /// The site.
     pub site_id: Uuid,
-    /// The environment.
-    pub environment: EnvName,
+    /// The environment; none for what concerns the whole site.
+    pub environment: Option<EnvName>,
     /// What was asked.
     pub params: Value,
     /// `created`, `started` or `finished`.
@@ -263,8 +263,11 @@ pub struct Workflow {
     pub final_task: Option<FinalTask>,
     /// How far it is.
     pub progress: JobProgress,
-    /// The backup that it made.
+    /// The backup that it made; of a restore, the safety backup.
     pub backup: Option<BackupReport>,
+    /// What came of it, if more is to be said than that it succeeded; its shape depends on the type.
+    #[serde(default)]
+    pub outcome: Value,
 }
 
 /// A workflow's last task.

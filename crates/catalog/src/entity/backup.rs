@@ -15,6 +15,8 @@ pub struct Model {
     pub expires: i64,
     /// The whole report, as in the vault's record.
     pub report: Json,
+    /// What happened to it since, in order, as in the vault's marks.
+    pub marks: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub site: Uuid,
+    /// Empty for what concerns the whole site.
     pub env: String,
     pub kind: String,
     /// What was asked, as the API has it.
@@ -28,6 +29,8 @@ pub struct Model {
     pub reason: String,
     /// What it has done so far, as JSON.
     pub progress: Json,
+    /// What came of it, as JSON.
+    pub outcome: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,6 +2,8 @@
 
 mod abandoned;
 mod backup;
+mod ended;
+mod run;
 mod running;
 
 use std::collections::HashMap;
@@ -10,7 +12,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 pub use backup::BackupJob;
+pub use run::Work;
 pub use running::Running;
+
+/// A job's lease: who holds it may write down what came of the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Lease {
+    /// The job.
+    pub id: Uuid,
+    /// The number that fences others off.
+    pub fence: i64,
+    /// Unix seconds that name the folder of the backup that the job makes.
+    pub folder: i64,
+}
 
 /// The jobs of this program.
 pub struct Jobs {

@@ -12,7 +12,7 @@ use undercroft_model::{Element, ElementSet, EnvSettings, KeepFor};
 use uuid::Uuid;
 
 use super::object;
-use crate::jobs::BackupJob;
+use crate::jobs::{BackupJob, Running, Work};
 use crate::{ApiError, App};
 
 /// Queues a job and answers at once.
@@ -38,7 +38,7 @@ pub async fn create(
     let job = NewJob {
         id: Uuid::new_v4(),
         site: site.id,
-        env: env.name.clone(),
+        env: Some(env.name.clone()),
         kind: JobKind::Backup,
         params: asked.params,
         worker: app.jobs.worker(),
@@ -46,7 +46,8 @@ pub async fn create(
     };
     let id = job.id;
     let accept_smaller = params.accept_smaller;
-    app.start(job, BackupJob { site: site.clone(), env, elements, keep_for, accept_smaller }).await?;
+    let backup = BackupJob { site: site.clone(), env, elements, keep_for, accept_smaller };
+    app.start(job, Work::Backup(backup), Running::new(elements)).await?;
     let workflow = object::find(&app, &site, id).await?;
     Ok((StatusCode::ACCEPTED, Json(workflow)))
 }

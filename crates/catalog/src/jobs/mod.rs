@@ -1,78 +1,22 @@
 //! Jobs: queued, claimed under a lease, done or failed.
 //!
-//! One job at a time an environment. A claim counts the job's fence up; whoever holds an older number can
+//! One job at a time changes an environment, and a sweep has its site to itself. A claim counts the job's fence up; whoever holds an older number can
 //! neither report nor commit any more.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, ExprTrait,
-    QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set,
 };
 use serde_json::Value;
 use undercroft_model::{BackupReport, EnvName};
 use uuid::Uuid;
 
-use crate::entity::{backup, environment, job};
+use crate::entity::{backup, environment, job, site};
 use crate::{Catalog, CatalogError, backups};
 
-/// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
-    /// Makes a backup.
-    Backup,
-}
+mod kind;
 
-impl JobKind {
-    /// The API's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            JobKind::Backup => "do_export",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        (text == JobKind::Backup.as_str()).then_some(JobKind::Backup)
-    }
-}
-
-/// Where a job is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobState {
-    /// It waits.
-    Queued,
-    /// A worker has it.
-    Running,
-    /// It is done, and all of it is good.
-    Succeeded,
-    /// It failed, or only a part of it is good.
-    Failed,
-    /// The one who asked for it stopped it.
-    Cancelled,
-}
-
-impl JobState {
-    const ALL: [JobState; 5] =
-        [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
-
-    /// The word kept in the catalog.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            JobState::Queued => "queued",
-            JobState::Running => "running",
-            JobState::Succeeded => "succeeded",
-            JobState::Failed => "failed",
-            JobState::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether it won't change any more.
-    pub fn is_final(self) -> bool {
-        !matches!(self, JobState::Queued | JobState::Running)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        JobState::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-}
+pub use kind::{JobKind, JobState};
 
 /// A job as it is asked for.
 #[derive(Debug, Clone)]
@@ -81,8 +25,8 @@ pub struct NewJob {
     pub id: Uuid,
     /// The site.
     pub site: Uuid,
-    /// The environment.
-    pub env: EnvName,
+    /// The environment; `None` for what concerns the whole site.
+    pub env: Option<EnvName>,
     /// What it does.
     pub kind: JobKind,
     /// What was asked, as the API has it.
@@ -100,8 +44,8 @@ pub struct Job {
     pub id: Uuid,
     /// The site.
     pub site: Uuid,
-    /// The environment.
-    pub env: EnvName,
+    /// The environment; `None` for what concerns the whole site.
+    pub env: Option<EnvName>,
     /// What it does.
     pub kind: JobKind,
     /// What was asked, as the API has it.
@@ -122,6 +66,8 @@ pub struct Job {
     pub reason: String,
     /// What it has done so far.
     pub progress: Value,
+    /// What came of it, if more is to be said than that it succeeded.
+    pub outcome: Value,
 }
 
 impl TryFrom<job::Model> for Job {
@@ -132,7 +78,10 @@ impl TryFrom<job::Model> for Job {
         Ok(Job {
             id: row.id,
             site: row.site,
-            env: row.env.parse().map_err(|_| damaged("its environment's name is none"))?,
+            env: match row.env.as_str() {
+                "" => None,
+                env => Some(env.parse().map_err(|_| damaged("its environment's name is none"))?),
+            },
             kind: JobKind::parse(&row.kind).ok_or_else(|| damaged("a later release made it"))?,
             params: row.params,
             state: JobState::parse(&row.state).ok_or_else(|| damaged("a later release made it"))?,
@@ -143,6 +92,7 @@ impl TryFrom<job::Model> for Job {
             folder: row.folder,
             reason: row.reason,
             progress: row.progress,
+            outcome: row.outcome,
         })
     }
 }
@@ -170,7 +120,7 @@ impl Catalog {
         let row = job::ActiveModel {
             id: Set(new.id),
             site: Set(new.site),
-            env: Set(new.env.to_string()),
+            env: Set(new.env.map(|env| env.to_string()).unwrap_or_default()),
             kind: Set(new.kind.as_str().to_owned()),
             params: Set(new.params),
             state: Set(JobState::Queued.as_str().to_owned()),
@@ -183,6 +133,7 @@ impl Catalog {
             folder: Set(None),
             reason: Set(String::new()),
             progress: Set(Value::Null),
+            outcome: Set(Value::Null),
         };
         job::Entity::insert(row).exec_without_returning(&self.database).await?;
         Ok(())
@@ -229,8 +180,7 @@ impl Catalog {
         if row.worker != worker || row.state != JobState::Queued.as_str() {
             return Err(CatalogError::LostLease(id));
         }
-        let place = (row.site, row.env.clone());
-        if environment::Entity::find_by_id(place).one(&transaction).await?.is_none() {
+        if !is_there(&transaction, &row).await? {
             return Err(CatalogError::LostLease(id));
         }
         if let Some(first) = before(&transaction, &row).await? {
@@ -267,6 +217,70 @@ impl Catalog {
             .exec(&self.database)
             .await?;
         if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+    }
+
+    /// Whether another job waits for the one that runs.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn is_waited_for(&self, job: &Job) -> Result<bool, CatalogError> {
+        let open = self.open_jobs().await?;
+        Ok(open.iter().any(|other| {
+            other.site == job.site
+                && other.id != job.id
+                && other.state == JobState::Queued
+                && job.kind.excludes(other.kind, other.env == job.env)
+        }))
+    }
+
+    /// Gives a running job's lease back, so that others go first; it has to be claimed again.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the fence is an older one or the job is over.
+    pub async fn give_way(&self, id: Uuid, fence: i64, now: f64) -> Result<(), CatalogError> {
+        let update = job::Entity::update_many()
+            .col_expr(job::Column::State, JobState::Queued.as_str().into())
+            .col_expr(job::Column::Created, now.into())
+            .filter(held(id, fence))
+            .exec(&self.database)
+            .await?;
+        if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+    }
+
+    /// Writes down what came of a job; before it ends.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the fence is an older one or the job is over.
+    pub async fn set_outcome(&self, id: Uuid, fence: i64, outcome: Value) -> Result<(), CatalogError> {
+        let update = job::Entity::update_many()
+            .col_expr(job::Column::Outcome, outcome.into())
+            .filter(held(id, fence))
+            .exec(&self.database)
+            .await?;
+        if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+    }
+
+    /// Makes a backup known that a job makes on its way, as a restore does first: as
+    /// [`commit_backup`](Self::commit_backup), but the job goes on.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if the fence is an older one, and whatever `record` fails with.
+    pub async fn commit_backup_within<E: From<CatalogError>>(
+        &self,
+        id: Uuid,
+        fence: i64,
+        report: &BackupReport,
+        record: impl AsyncFnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let transaction = self.write().await?;
+        let row = job::Entity::find().filter(held(id, fence)).one(&transaction).await;
+        if row.map_err(CatalogError::from)?.is_none() {
+            return Err(CatalogError::LostLease(id).into());
+        }
+        backups::insert(&transaction, report).await?;
+        record().await?;
+        transaction.commit().await.map_err(CatalogError::from)?;
+        Ok(())
     }
 
     /// Ends a job that made a backup: with the fence checked and the write lock held, `record` writes the
@@ -308,6 +322,15 @@ impl Catalog {
     }
 }
 
+/// Whether what the job is for has not been removed.
+async fn is_there(transaction: &DatabaseTransaction, row: &job::Model) -> Result<bool, CatalogError> {
+    if row.env.is_empty() {
+        return Ok(site::Entity::find_by_id(row.site).one(transaction).await?.is_some());
+    }
+    let place = (row.site, row.env.clone());
+    Ok(environment::Entity::find_by_id(place).one(transaction).await?.is_some())
+}
+
 fn is_open() -> Condition {
     Condition::any()
         .add(job::Column::State.eq(JobState::Queued.as_str()))
@@ -321,26 +344,32 @@ fn held(id: Uuid, fence: i64) -> Condition {
         .add(job::Column::State.eq(JobState::Running.as_str()))
 }
 
-/// The job of the same environment that has to be over before this one can begin.
+/// The job of the same site that has to be over before this one can begin: one that runs, else the oldest.
 async fn before(
     transaction: &DatabaseTransaction,
     row: &job::Model,
 ) -> Result<Option<job::Model>, CatalogError> {
-    let older = Condition::any().add(job::Column::State.eq(JobState::Running.as_str())).add(
-        job::Column::Created
-            .lt(row.created)
-            .or(job::Column::Created.eq(row.created).and(job::Column::Id.lt(row.id))),
-    );
-    Ok(job::Entity::find()
+    let others = job::Entity::find()
         .filter(job::Column::Site.eq(row.site))
-        .filter(job::Column::Env.eq(&row.env))
         .filter(job::Column::Id.ne(row.id))
         .filter(is_open())
-        .filter(older)
         .order_by_desc(job::Column::State)
         .order_by_asc(job::Column::Created)
-        .one(transaction)
-        .await?)
+        .all(transaction)
+        .await?;
+    Ok(others.into_iter().find(|other| comes_first(other, row)))
+}
+
+/// Whether `row` has to wait for `other`.
+fn comes_first(other: &job::Model, row: &job::Model) -> bool {
+    // What a later release asked for is no business of this one, but it must not be run into either.
+    let excluded = match (JobKind::parse(&other.kind), JobKind::parse(&row.kind)) {
+        (Some(other_kind), Some(kind)) => kind.excludes(other_kind, other.env == row.env),
+        _ => true,
+    };
+    let gives_way = JobKind::parse(&other.kind).is_some_and(JobKind::gives_way);
+    let earlier = (other.created, other.id) < (row.created, row.id);
+    excluded && (other.state == JobState::Running.as_str() || (earlier && !gives_way))
 }
 
 /// The second that names the backup's folder: now, or one that no backup of the environment has.
