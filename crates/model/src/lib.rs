@@ -19,6 +19,7 @@ pub use name::{EnvName, SiteEnv, SiteName};
 pub use progress::{Cancelled, Observer, Remark, Silent, Weight};
 pub use report::{
     BackupReport, CodeFacts, DatabaseFacts, ElementReport, ElementState, Facts, FilesFacts, LeftOut,
+    TableContent,
 };
 pub use secret::Secret;
 pub use settings::{

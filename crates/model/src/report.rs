@@ -150,6 +150,21 @@ pub struct DatabaseFacts {
     pub sequences: u64,
     /// Bytes of the longest row as text.
     pub longest_row: u64,
+    /// What the rows of each table come to, as the snapshot had them; empty in older backups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<TableContent>,
+}
+
+/// What the rows of one table come to: evidence that a dump can be compared with once it is loaded again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableContent {
+    /// The table.
+    pub table: String,
+    /// Its rows.
+    pub rows: u64,
+    /// The sum, modulo 2⁶⁴, of each row's hash (XXH3, 64 bits) as the server sent the row, before anything was
+    /// made of it. The order of rows is not in it.
+    pub sum: u64,
 }
 
 /// What is known of an archive of files.

@@ -21,6 +21,7 @@ pub mod pack;
 pub mod reader;
 pub mod record;
 pub mod seal;
+pub mod sections;
 pub mod session;
 pub mod store;
 pub mod stream;

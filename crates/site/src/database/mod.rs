@@ -13,9 +13,11 @@
 mod dump;
 mod error;
 mod glob;
+mod load;
 mod objects;
 mod probe;
 mod quote;
+pub mod restore;
 mod rights;
 mod server;
 mod shared;
@@ -25,6 +27,7 @@ mod wire;
 
 pub use dump::END_MARK;
 pub use error::DatabaseError;
+pub use load::Rewrite;
 pub use probe::{Probe, probe};
 pub use server::{Server, ServerKind};
 pub use snapshot::Snapshot;

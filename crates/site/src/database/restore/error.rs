@@ -1,0 +1,194 @@
+//! What can go wrong while a database comes back.
+
+use std::io;
+
+use undercroft_model::Cancelled;
+
+use crate::database::DatabaseError;
+
+/// Why a dump could not be restored, or the live schema not be switched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The server, or the connection to it, failed.
+    #[error(transparent)]
+    Database(DatabaseError),
+    /// The dump could not be read.
+    #[error("the dump can't be read at {section}: {source}")]
+    Dump {
+        /// Where in the dump: `the table wp_posts`.
+        section: String,
+        /// What the vault says.
+        source: io::Error,
+    },
+    /// The dump is not whole, or not SQL.
+    #[error("the dump makes no sense at {section}: {reason}")]
+    Text {
+        /// Where in the dump.
+        section: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The server refused a statement of the dump.
+    #[error(
+        "the server refuses a statement of {section}: {message} ({code}); the statement begins {statement}"
+    )]
+    Refused {
+        /// Where in the dump.
+        section: String,
+        /// How the statement begins; nothing of rows is in it.
+        statement: String,
+        /// The server's error number.
+        code: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// The dump holds a statement that a restore does not run.
+    #[error(
+        "{section} of the dump holds a statement that no restore runs, since it reaches beyond the schema: {statement}"
+    )]
+    Forbidden {
+        /// Where in the dump.
+        section: String,
+        /// How the statement begins.
+        statement: String,
+    },
+    /// Rows could not be changed on their way.
+    #[error("the rows of {section} could not be changed on their way: {reason}")]
+    Rewrite {
+        /// Where in the dump.
+        section: String,
+        /// What stands in the way.
+        reason: String,
+    },
+    /// The account may not do what a restore needs.
+    #[error(
+        "the account {account} may not {right} in schemas named {pattern}, where a restore prepares the tables before it \
+         switches them in; grant it with {grant} - or restore in place (--in-place), which needs no second schema but \
+         is not all or nothing"
+    )]
+    MissingRight {
+        /// The account.
+        account: String,
+        /// The rights that it lacks: `CREATE, DROP`.
+        right: String,
+        /// Where it lacks them.
+        pattern: String,
+        /// The statement that gives them.
+        grant: String,
+    },
+    /// The account may not change the live schema as it must.
+    #[error("the account {account} lacks the rights {right} on the schema {schema}; grant them with {grant}")]
+    MissingLiveRight {
+        /// The account.
+        account: String,
+        /// The rights that it lacks.
+        right: String,
+        /// The live schema.
+        schema: String,
+        /// The statement that gives them.
+        grant: String,
+    },
+    /// The server takes no statement as long as the longest row.
+    #[error(
+        "the longest row of the dump takes {row} bytes, and the server takes {allowed} at most: set \
+         max_allowed_packet there to {row} or more, and try again"
+    )]
+    RowTooLong {
+        /// Bytes of the longest row as text.
+        row: u64,
+        /// The server's `max_allowed_packet`.
+        allowed: u64,
+    },
+    /// Tables that were asked for are not in the dump.
+    #[error("the dump has no tables {}", names.join(", "))]
+    NoSuchTables {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A table came back with other rows than were captured.
+    #[error("the table {table} has {found} rows after it was loaded, and the dump says {expected}")]
+    Miscounted {
+        /// The table.
+        table: String,
+        /// Rows that the manifest says.
+        expected: u64,
+        /// Rows that are there.
+        found: u64,
+    },
+    /// A schema that would be made is there, and is not this restore's.
+    #[error("there is a schema {schema} already, which this restore did not make; remove it, or try again")]
+    NotOurs {
+        /// The schema.
+        schema: String,
+    },
+    /// Another process still works on the same restore.
+    #[error("another connection still works on this restore ({holder}); try again when it is gone")]
+    Busy {
+        /// The connection that holds the restore's lock, if the server says.
+        holder: String,
+    },
+    /// Others hold tables, so they could not be renamed. Nothing was changed.
+    #[error(
+        "the tables could not be switched, since others hold them: {holder}; nothing was changed, try again when they \
+         are done"
+    )]
+    Locked {
+        /// Who holds them, as far as the server says.
+        holder: String,
+    },
+    /// What should be switched was not prepared, or has been removed.
+    #[error("there is nothing to switch: {what}")]
+    NotPrepared {
+        /// What is missing.
+        what: String,
+    },
+    /// A switch failed and could not be put back by itself.
+    #[error(
+        "the switch failed ({why}), and could not be put back: {then}; the tables that were live are in the schema \
+         {old}, those of the dump in {scratch} or {schema}; try again to go on from here"
+    )]
+    HalfSwitched {
+        /// The live schema.
+        schema: String,
+        /// The scratch schema.
+        scratch: String,
+        /// The schema that holds what was live.
+        old: String,
+        /// Why the switch failed.
+        why: String,
+        /// Why it could not be put back.
+        then: String,
+    },
+    /// A restore in place, or one that was cleaned up, can't be taken back.
+    #[error("this restore can't be taken back: {why}; restore the backup that was made before it")]
+    NotReversible {
+        /// Why.
+        why: &'static str,
+    },
+    /// The job was stopped.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl From<DatabaseError> for RestoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Cancelled(cancelled) => RestoreError::Cancelled(cancelled),
+            other => RestoreError::Database(other),
+        }
+    }
+}
+
+impl RestoreError {
+    /// Whether the same restore, tried again, may well succeed.
+    pub fn is_worth_repeating(&self) -> bool {
+        matches!(
+            self,
+            RestoreError::Locked { .. }
+                | RestoreError::Busy { .. }
+                | RestoreError::HalfSwitched { .. }
+                | RestoreError::Database(DatabaseError::Broken { .. } | DatabaseError::Unreachable { .. })
+        )
+    }
+}

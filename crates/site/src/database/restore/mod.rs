@@ -1,0 +1,18 @@
+//! A dump back into a schema, all or nothing.
+//!
+//! The dump is loaded into a scratch schema on the same server ([`prepare`]) and switched in by renaming tables
+//! ([`switch`]); the tables that were live go into a second schema, from where [`switch_back`] takes them, until
+//! [`clean_up`] removes it. Every step looks at where things are before it moves them, so any of them can be
+//! called again, by another process, after it was killed at any point.
+
+mod error;
+mod order;
+mod plan;
+mod proof;
+mod stage;
+
+pub use error::RestoreError;
+pub use order::{Order, Staged, Way};
+pub use plan::{Plan, PlannedTable, plan};
+pub use proof::{TestRestore, test_clean_up, test_restore};
+pub use stage::{clean_up, prepare, stage, switch, switch_back};

@@ -1,0 +1,53 @@
+//! What is to be restored, and what was decided about it.
+
+use serde::{Deserialize, Serialize};
+use undercroft_model::{DatabaseFacts, DatabaseTarget, Observer};
+use undercroft_vault::sections::SectionSource;
+use uuid::Uuid;
+
+use crate::database::load::Rewrite;
+
+/// How a dump comes into the live schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Into a scratch schema first, then switched in by renaming: all or nothing.
+    #[default]
+    Switch,
+    /// Straight over the live tables: needs no other schema and no room for two, but is not all or nothing, and
+    /// can't be taken back.
+    InPlace,
+}
+
+/// What a restore works with, beside what was [`Staged`].
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// The live schema, and the account that may change it.
+    pub target: &'a DatabaseTarget,
+    /// The dump: [`undercroft_vault::sections::Sections`] of an archive.
+    pub dump: &'a dyn SectionSource,
+    /// What the backup says of the dump.
+    pub facts: Option<&'a DatabaseFacts>,
+    /// Changes rows on their way.
+    pub rewrite: Option<&'a dyn Rewrite>,
+    /// Told of what is done, and asked whether it is still wanted.
+    pub observer: &'a dyn Observer,
+}
+
+/// What was decided before anything was made. Small, and names everything that the restore will make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staged {
+    /// The restore.
+    pub id: Uuid,
+    /// The live schema, as the server spells it.
+    pub schema: String,
+    /// The way.
+    pub way: Way,
+    /// The tables that are restored; `None` for the whole schema.
+    pub only: Option<Vec<String>>,
+    /// The schema that the dump is loaded into.
+    pub scratch: String,
+    /// The schema that the live tables go into.
+    pub old: String,
+}
