@@ -8,6 +8,7 @@
 //! Start reading at [`vault`](Vault), then [`session`], [`pack`] and [`manifest`].
 
 pub mod archive;
+pub mod copy;
 mod cut;
 pub mod deflate;
 mod error;
@@ -17,6 +18,7 @@ pub mod index;
 pub mod keys;
 pub mod manifest;
 pub mod manifest_io;
+mod marks;
 pub mod pack;
 pub mod reader;
 pub mod record;
@@ -25,10 +27,12 @@ pub mod sections;
 pub mod session;
 pub mod store;
 pub mod stream;
+pub mod sweep;
 pub mod tar;
 pub mod text;
 pub mod tree;
 mod vault;
 
 pub use error::VaultError;
+pub use marks::MarkError;
 pub use vault::{Operation, Vault, delete_vault};

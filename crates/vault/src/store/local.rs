@@ -138,7 +138,9 @@ impl LocalStore {
             let name = format!("{name}{last}");
             match entry.metadata() {
                 Ok(facts) if facts.is_dir() => self.walk(&entry.path(), &format!("{name}/"), out)?,
-                Ok(facts) if facts.is_file() => out.push(Listed { name, len: facts.len() }),
+                Ok(facts) if facts.is_file() => {
+                    out.push(Listed { name, len: facts.len(), modified: facts.modified().ok() });
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),

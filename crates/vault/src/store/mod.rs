@@ -8,6 +8,7 @@ mod local;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 pub use local::LocalStore;
 
@@ -63,6 +64,8 @@ pub struct Listed {
     pub name: String,
     /// Its length in bytes.
     pub len: u64,
+    /// When it was written, by the store's clock, if the store tells.
+    pub modified: Option<SystemTime>,
 }
 
 /// A place for objects. Names are parted by `/` and hold lower-case letters, digits, `-`, `_` and `.`.

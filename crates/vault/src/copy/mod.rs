@@ -1,0 +1,49 @@
+//! Copies: brings the vaults of a store to another one, and keeps them in step.
+//!
+//! No key is needed. Objects go in the order in which they are written, records last, so that a backup exists in
+//! the copy when all that it needs does; what the source no longer has goes from the copy in the reverse order.
+
+mod report;
+
+use uuid::Uuid;
+
+use crate::store::Store;
+
+pub use report::{Copied, CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
+
+/// Which vaults are copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// All that the source has.
+    All,
+    /// These.
+    These(Vec<Uuid>),
+}
+
+/// Watches a copy. Calls come from several threads and must return quickly.
+pub trait Watch: Sync {
+    /// So many objects and bytes of a vault are to be copied. Comes once for each vault, before its first object;
+    /// again if the source changed meanwhile.
+    fn expect(&self, vault: Uuid, objects: u64, bytes: u64);
+    /// An object of so many bytes is in the target.
+    fn copied(&self, vault: Uuid, name: &str, bytes: u64);
+    /// Whether to stop; asked between objects.
+    fn cancelled(&self) -> bool;
+}
+
+/// Copies what the target lacks, and removes from it what was copied earlier and the source no longer has.
+///
+/// What is in the target already is not copied again, so a copy that was cut off goes on where it was.
+///
+/// # Errors
+/// [`CopyError`]: a store fails, a vault of the target is another one, or the copy was stopped.
+pub fn copy(
+    from: &dyn Store,
+    to: &dyn Store,
+    which: &Which,
+    policy: &CopyPolicy,
+    watch: &dyn Watch,
+) -> Result<Copied, CopyError> {
+    let _ = (from, to, which, policy, watch);
+    todo!()
+}

@@ -1,0 +1,114 @@
+//! What came of a copy.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::StoreError;
+
+/// How careful a copy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CopyPolicy {
+    /// Whether what the source no longer has is removed from the copy.
+    pub remove: bool,
+    /// How many of a copied vault's records may go at once, in percent; 100 switches this brake off.
+    pub most: u8,
+}
+
+impl Default for CopyPolicy {
+    fn default() -> Self {
+        CopyPolicy { remove: true, most: 50 }
+    }
+}
+
+/// What was done, vault by vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// The vaults that the source has.
+    pub vaults: Vec<CopiedVault>,
+    /// Vaults that only the target has: they are left alone.
+    pub only_in_target: Vec<Uuid>,
+}
+
+/// What was done with one vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedVault {
+    /// The vault.
+    pub vault: Uuid,
+    /// Objects that were copied.
+    pub copied: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that were there already.
+    pub kept: u64,
+    /// Objects that were removed.
+    pub removed: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+    /// Objects of the target that did not come from the source: they are left alone.
+    pub foreign: u64,
+    /// Objects that the target would not have removed.
+    pub refused: Vec<String>,
+    /// Objects of the source that are damaged: they were not copied.
+    pub damaged: Vec<Damaged>,
+    /// Why nothing was removed, though something was to be.
+    pub withheld: Option<Withheld>,
+}
+
+/// An object that was not copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damaged {
+    /// Its name in the store.
+    pub object: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What was not removed from a copy, because it would have been too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Records that the source no longer has.
+    pub records: u64,
+    /// Records that the copy has.
+    pub of: u64,
+}
+
+/// Why a copy could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The source failed.
+    #[error("could not read from the store that is copied")]
+    Source(#[source] StoreError),
+    /// The target failed.
+    #[error("could not write to the copy")]
+    Target(#[source] StoreError),
+    /// There is no such vault.
+    #[error("there is no vault {vault} in the store that is to be copied")]
+    NoVault {
+        /// The vault.
+        vault: Uuid,
+    },
+    /// The target has a vault of that name with other keys.
+    #[error(
+        "the target has another vault {vault}, with keys of its own: nothing of it was touched; copy to another store, or move that vault away first"
+    )]
+    OtherKeys {
+        /// The vault.
+        vault: Uuid,
+    },
+    /// The target took an object and does not have it.
+    #[error("the target took {object} and does not have it as it was: it is not to be trusted")]
+    NotKept {
+        /// Its name.
+        object: String,
+    },
+    /// The source changed again and again while it was copied.
+    #[error("the vault {vault} changed all the while it was copied: try again when it is not being swept")]
+    Restless {
+        /// The vault.
+        vault: Uuid,
+    },
+    /// It was stopped by the one who asked for it. What was copied stays, and is not copied again.
+    #[error(transparent)]
+    Cancelled(#[from] undercroft_model::Cancelled),
+}
