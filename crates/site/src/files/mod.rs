@@ -17,6 +17,7 @@ mod listing;
 mod mounts;
 mod open;
 mod owners;
+pub mod restore;
 mod walk;
 mod words;
 mod xattrs;
