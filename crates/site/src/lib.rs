@@ -1,4 +1,4 @@
-//! What a site is made of, and how it is captured: a git repository ([`git`]), a MySQL or MariaDB schema
+//! What a site is made of, and how it is captured and restored: a git repository ([`git`]), a MySQL or MariaDB schema
 //! ([`database`]), a tree of files ([`files`]), and the profiles that find all three in a folder
 //! ([`profile`]).
 //!
@@ -12,3 +12,4 @@ pub mod git;
 mod percent;
 mod php;
 pub mod profile;
+pub mod replace;

@@ -16,6 +16,7 @@
 //! To read on: `capture` lays an archive out, `part` one repository of it, `source` hands it to the vault.
 
 mod attributes;
+mod between;
 mod blobs;
 mod capture;
 mod changes;
@@ -32,6 +33,7 @@ mod objects;
 mod oid;
 mod part;
 mod refs;
+pub mod restore;
 mod revision;
 mod shadow;
 mod source;
@@ -53,6 +55,7 @@ use locate::Place;
 use part::{Part, Spot, Want};
 use shadow::Scratch;
 
+pub use between::{Between, Commit, commits_between};
 pub use error::GitError;
 pub use look::{Found, look};
 

@@ -7,6 +7,7 @@
 
 mod code;
 mod connection;
+mod credentials;
 mod dotenv;
 mod drupal;
 mod exclude;
@@ -25,6 +26,7 @@ use std::path::Path;
 
 use undercroft_model::Element;
 
+pub use credentials::credential_files;
 pub use found::{Cms, DrupalLayout, Finding, Found, LookError, LookOptions, Missing, Spot, WordPressLayout};
 pub use host::{DbHost, parse_db_host};
 pub use option_file::{OptionFileError, PartialTarget, read_defaults_file};

@@ -1,0 +1,190 @@
+//! An archived commit put back into an environment's git repository, in phases, and undoable.
+//!
+//! [`plan`] tells what would happen. [`stage`] looks, refuses what can't work and decides; [`prepare`] sees to it
+//! that the repository has all objects, and keeps the work tree as it is now, uncommitted changes and all, as a
+//! commit under `refs/undercroft/before/<id>`; [`switch`] moves the branch, the index and the work tree.
+//! [`switch_back`] undoes that within the same restore, [`undo`] at any time later, until [`forget`].
+//!
+//! What moves: with [`CodeRevision::Head`] the branch that HEAD is on (a detached HEAD stays detached and moves
+//! itself); with [`CodeRevision::Branch`] that branch, and the work tree follows only if it is the one that is checked
+//! out there; with [`CodeRevision::Tags`] no tag is made or moved: HEAD is detached at the archived commit.
+//!
+//! Git is run as the repository's owner, with a configuration of ours and no hooks, so that files keep their owner
+//! and nothing that lies in the repository runs.
+
+mod error;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use undercroft_model::{CodeRevision, Observer};
+use uuid::Uuid;
+
+pub use error::RestoreError;
+
+use super::Between;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The environment's repository: the path of a work tree or of a bare repository.
+    pub repository: String,
+    /// Which commit of it is the environment's.
+    pub revision: CodeRevision,
+    /// The archived commit, in hexadecimal digits.
+    pub commit: String,
+    /// Names the restore, and what is kept for undoing it.
+    pub id: Uuid,
+    /// Patterns, as `.gitignore` has them, of files that stay as they are in the work tree.
+    pub protect: Vec<String>,
+    /// Whether files go that git neither knows nor was told to ignore.
+    pub remove_untracked: bool,
+    /// A folder in which the archive's repository was laid out, for what the environment's may lack
+    /// (see [`needs_objects`]). It must be there until [`prepare`] has ended.
+    pub objects: Option<PathBuf>,
+}
+
+/// What a restore would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The branch that would move; `None` if HEAD itself would.
+    pub branch: Option<String>,
+    /// The commit that is the environment's now; `None` if nothing was committed yet.
+    pub from: Option<String>,
+    /// The archived commit.
+    pub to: String,
+    /// Whether a work tree would follow.
+    pub work_tree: bool,
+    /// Whether the commit has to be taken out of the archive first: what follows can't be told before.
+    pub needs_objects: bool,
+    /// The commits between; `None` if they can't be told.
+    pub between: Option<Between>,
+    /// Tracked files whose content or kind would change, on top of what was committed: hacked ones too.
+    pub changed: Vec<String>,
+    /// Files that would appear.
+    pub added: Vec<String>,
+    /// Tracked files that would go.
+    pub removed: Vec<String>,
+    /// Files with changes that are in no commit, which would be put aside.
+    pub put_aside: Vec<String>,
+    /// Untracked files that would go, because that was asked for, or because the commit has others in their place.
+    pub untracked_removed: Vec<String>,
+    /// How many untracked files and folders stay.
+    pub untracked_kept: u64,
+    /// Files of the commit that would stay as the work tree has them.
+    pub protected: Vec<String>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
+}
+
+/// A restore that was decided on: all that the other phases need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// Names the restore.
+    pub id: Uuid,
+}
+
+/// A state of a repository that is kept for undoing a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The restore.
+    pub id: Uuid,
+    /// The commit that holds it.
+    pub commit: String,
+    /// When it was kept, in Unix seconds.
+    pub seconds: i64,
+}
+
+/// Whether the archive's repository has to be laid out before the restore is staged, because the environment's lacks
+/// the commit.
+///
+/// # Errors
+/// [`RestoreError`] if the repository can't be looked at.
+pub fn needs_objects(order: &Order) -> Result<bool, RestoreError> {
+    let _ = order;
+    todo!()
+}
+
+/// Tells what a restore would do. Nothing is written but scratch files in `cache`, which go again.
+///
+/// # Errors
+/// [`RestoreError`]: what [`stage`] would refuse is refused here too.
+pub fn plan(order: &Order, cache: &std::path::Path) -> Result<Plan, RestoreError> {
+    let _ = (order, cache);
+    todo!()
+}
+
+/// Looks at the repository, refuses what can't work, and decides what will be done. Makes nothing but scratch files
+/// in `cache`, which go again.
+///
+/// # Errors
+/// [`RestoreError`], with what to do about it.
+pub fn stage(order: &Order, cache: &std::path::Path) -> Result<Staged, RestoreError> {
+    let _ = (order, cache);
+    todo!()
+}
+
+/// Brings the objects into the repository, and keeps its state as it is now. Live are neither.
+///
+/// # Errors
+/// [`RestoreError`]; then [`clean_up`] is due.
+pub fn prepare(staged: &Staged, observer: &dyn Observer) -> Result<(), RestoreError> {
+    let _ = (staged, observer);
+    todo!()
+}
+
+/// Moves the environment's branch, index and work tree to the archived commit. May be called again, by any process,
+/// after it was killed or had finished.
+///
+/// # Errors
+/// [`RestoreError`]; all is as it was, unless it is [`RestoreError::HalfWay`].
+pub fn switch(staged: &Staged, observer: &dyn Observer) -> Result<(), RestoreError> {
+    let _ = (staged, observer);
+    todo!()
+}
+
+/// Goes back to what was before [`switch`], if that was begun. May be called again.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn switch_back(staged: &Staged) -> Result<(), RestoreError> {
+    let _ = staged;
+    todo!()
+}
+
+/// Removes what is left of the staging. What is kept for undoing a restore that was switched stays.
+///
+/// # Errors
+/// [`RestoreError`].
+pub fn clean_up(staged: &Staged) -> Result<(), RestoreError> {
+    let _ = staged;
+    todo!()
+}
+
+/// Goes back to what was before a restore: branch, HEAD, index, and the work tree with the changes and untracked
+/// files that were put aside. What is there now is kept under `refs/undercroft/undone/<id>`.
+///
+/// # Errors
+/// [`RestoreError`]; [`RestoreError::NothingKept`] if there is nothing to go back to.
+pub fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
+    let _ = (repository, id);
+    todo!()
+}
+
+/// The restores that can be undone, the oldest first.
+///
+/// # Errors
+/// [`RestoreError`] if the repository can't be read.
+pub fn kept(repository: &str) -> Result<Vec<Kept>, RestoreError> {
+    let _ = repository;
+    todo!()
+}
+
+/// Forgets what was before a restore: it can't be undone any more.
+///
+/// # Errors
+/// [`RestoreError`] if the repository can't be written.
+pub fn forget(repository: &str, id: Uuid) -> Result<(), RestoreError> {
+    let _ = (repository, id);
+    todo!()
+}
