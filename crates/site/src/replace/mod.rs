@@ -1,6 +1,8 @@
 //! Texts replaced in the rows of a dump while it is loaded, such as a site's address in another environment's
 //! database.
 
+mod rows;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a replacement can't be made.

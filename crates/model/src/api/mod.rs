@@ -3,6 +3,8 @@
 //! Where Terminus has a call for something, names and forms are those that it speaks; what it has no call for is
 //! added in the same style. A client must bear fields that it doesn't know.
 
+mod restore;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,6 +13,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{BackupReport, Element, ElementState, EnvName, EnvSettings, Remark, Secret, SiteName};
+
+pub use restore::{
+    CommitChanges, Count, ElementChanges, RecoveryObject, RestoreOneParams, RestoreOutcome, RestoreParams,
+    TableChange, TreeChanges,
+};
 
 /// `sites/<uuid>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,77 @@
+//! Code that is in a repository.
+
+use std::path::Path;
+
+use undercroft_model::{CodeSource, EnvSettings, Facts};
+use undercroft_site::git::restore as git;
+use undercroft_site::profile::credential_files;
+use uuid::Uuid;
+
+use super::error::PartError;
+use super::objects;
+use super::part::{How, Scene, Source};
+
+/// What is asked of a repository.
+pub struct GitOrder<'a> {
+    order: git::Order,
+    cache: &'a Path,
+}
+
+/// What all repositories of a restore have in common.
+pub struct Repositories<'a> {
+    /// Where the environment's elements are.
+    pub settings: &'a EnvSettings,
+    /// Where scratch files go.
+    pub cache: &'a Path,
+    /// Whether the archives are another environment's, whose credentials are not to come along.
+    pub foreign: bool,
+    /// Whether files go that git does not track.
+    pub remove_untracked: bool,
+    /// Names the restore.
+    pub id: Uuid,
+}
+
+impl<'a> Repositories<'a> {
+    /// The order, if the environment's code is in a repository.
+    pub fn order(&self, archive: &str, facts: Option<&Facts>) -> Result<Option<GitOrder<'a>>, PartError> {
+        let Some(CodeSource::Git { repository, revision, .. }) = &self.settings.code else { return Ok(None) };
+        let commit = match facts {
+            Some(Facts::Code(facts)) => facts.commit.clone(),
+            _ => None,
+        };
+        let commit = commit.ok_or_else(|| PartError::NoCommit { archive: archive.to_owned() })?;
+        let order = git::Order {
+            repository: repository.clone(),
+            revision: revision.clone(),
+            commit,
+            id: self.id,
+            protect: if self.foreign { credential_files() } else { Vec::new() },
+            remove_untracked: self.remove_untracked,
+            objects: None,
+        };
+        Ok(Some(GitOrder { order, cache: self.cache }))
+    }
+}
+
+impl GitOrder<'_> {
+    /// The archived commit.
+    pub fn commit(&self) -> &str {
+        &self.order.commit
+    }
+
+    /// Decides how the repository goes back; lays the archive's own out if the environment's lacks the commit.
+    pub fn decide(&mut self, scene: &Scene<'_>, source: &Source) -> Result<How, PartError> {
+        if git::needs_objects(&self.order)? {
+            let folder = objects::folder(self.cache, self.order.id);
+            objects::lay_out(scene, source, &folder)?;
+            self.order.objects = Some(folder);
+        }
+        let staged = git::stage(&self.order, self.cache)?;
+        Ok(How::Git { staged, objects: self.order.objects.clone() })
+    }
+
+    /// Says what would change.
+    pub fn plan(&self) -> Result<git::Plan, PartError> {
+        Ok(git::plan(&self.order, self.cache)?)
+    }
+}

@@ -1,0 +1,243 @@
+//! One element of a restore: how it is prepared beside the live environment, switched, taken back, cleaned up.
+//!
+//! What to do is decided once ([`decide`]) and kept in the journal; the phases then need nothing but that and a
+//! [`Scene`], which another process can set up again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use undercroft_model::{DatabaseFacts, DatabaseTarget, Element, EnvSettings, Observer};
+use undercroft_site::database::Rewrite;
+use undercroft_site::database::restore as database;
+use undercroft_site::files::restore as files;
+use undercroft_site::git::restore as git;
+use undercroft_site::replace::SearchReplace;
+use undercroft_vault::Vault;
+use undercroft_vault::index::Index;
+use undercroft_vault::record::ArchiveRecord;
+use undercroft_vault::sections::Sections;
+use uuid::Uuid;
+
+use super::error::{PartError, SwitchError};
+use super::objects;
+use super::tree::TreeOrder;
+
+/// What was decided of one element. Names everything that will be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Staged {
+    /// The element.
+    pub element: Element,
+    /// The backup that it comes from.
+    pub backup: Uuid,
+    /// The archive's name.
+    pub archive: String,
+    /// How it comes back.
+    pub how: How,
+}
+
+/// How an element comes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum How {
+    /// Into a schema.
+    Database {
+        /// What was decided.
+        staged: database::Staged,
+        /// Texts that are replaced on the way.
+        search_replace: Vec<(String, String)>,
+    },
+    /// Into a folder.
+    Tree {
+        /// What was decided.
+        staged: files::Staged,
+    },
+    /// Into a repository.
+    Git {
+        /// What was decided.
+        staged: git::Staged,
+        /// Where the archive's repository was laid out, if that was needed.
+        objects: Option<PathBuf>,
+    },
+    /// A repository goes back to what it was before a restore.
+    GitBack {
+        /// The repository.
+        repository: String,
+        /// The restore that is taken back.
+        restore: Uuid,
+    },
+}
+
+/// What the phases work with.
+pub struct Scene<'a> {
+    /// Where the environment's elements are.
+    pub settings: &'a EnvSettings,
+    /// The vault.
+    pub vault: &'a Vault,
+    /// What it holds.
+    pub index: &'a Arc<Index>,
+    /// Told of what is done.
+    pub observer: &'a dyn Observer,
+}
+
+/// An archive with what its backup says of it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The archive.
+    pub archive: ArchiveRecord,
+    /// What was counted in it, if it is a database.
+    pub facts: Option<DatabaseFacts>,
+}
+
+/// The parts of a database's order that live as long as a phase.
+struct Dump<'a> {
+    target: &'a DatabaseTarget,
+    sections: Sections,
+    replace: Option<SearchReplace>,
+}
+
+impl<'a> Scene<'a> {
+    fn dump(&self, source: &Source, pairs: &[(String, String)]) -> Result<Dump<'a>, PartError> {
+        let target = self.settings.database.as_ref().ok_or(PartError::NotThere(Element::Database))?;
+        let sections = Sections::read(self.vault, self.index, &source.archive)?;
+        let replace = (!pairs.is_empty()).then(|| SearchReplace::new(pairs)).transpose()?;
+        Ok(Dump { target, sections, replace })
+    }
+}
+
+impl Dump<'_> {
+    fn order<'o>(&'o self, source: &'o Source, observer: &'o dyn Observer) -> database::Order<'o> {
+        database::Order {
+            target: self.target,
+            dump: &self.sections,
+            facts: source.facts.as_ref(),
+            rewrite: self.replace.as_ref().map(|replace| replace as &dyn Rewrite),
+            observer,
+        }
+    }
+}
+
+/// What is asked of a database.
+pub struct DatabaseOrder<'a> {
+    /// These tables alone; all if there are none.
+    pub tables: &'a [String],
+    /// Load over what is there.
+    pub in_place: bool,
+    /// Texts that are replaced on the way.
+    pub search_replace: &'a [(String, String)],
+}
+
+impl DatabaseOrder<'_> {
+    fn only(&self) -> Option<&[String]> {
+        (!self.tables.is_empty()).then_some(self.tables)
+    }
+
+    fn way(&self) -> database::Way {
+        if self.in_place { database::Way::InPlace } else { database::Way::Switch }
+    }
+
+    /// Decides how a database comes back.
+    pub fn decide(&self, scene: &Scene<'_>, source: &Source, id: Uuid) -> Result<How, PartError> {
+        let dump = scene.dump(source, self.search_replace)?;
+        let order = dump.order(source, scene.observer);
+        let staged = database::stage(&order, id, self.only(), self.way())?;
+        Ok(How::Database { staged, search_replace: self.search_replace.to_vec() })
+    }
+
+    /// Says what would change.
+    pub fn plan(&self, scene: &Scene<'_>, source: &Source, id: Uuid) -> Result<database::Plan, PartError> {
+        let dump = scene.dump(source, self.search_replace)?;
+        let (_, plan) = database::plan(&dump.order(source, scene.observer), id, self.only(), self.way())?;
+        Ok(plan)
+    }
+}
+
+impl Staged {
+    /// Makes everything beside the live environment. `tree`: the order that was decided on, for what is a tree.
+    pub fn prepare(
+        &self,
+        scene: &Scene<'_>,
+        source: &Source,
+        tree: Option<&TreeOrder<'_>>,
+    ) -> Result<String, PartError> {
+        match &self.how {
+            How::Database { staged, search_replace } => {
+                let dump = scene.dump(source, search_replace)?;
+                database::prepare(staged, &dump.order(source, scene.observer))?;
+                Ok(replaced(dump.replace.as_ref()))
+            }
+            How::Tree { staged } => {
+                let order = tree.ok_or(PartError::NotThere(self.element))?;
+                let made = order.with(&source.archive, |order| {
+                    files::prepare(staged, order, scene.vault, scene.index, scene.observer)
+                })?;
+                Ok(format!("{} written, {} unchanged", made.written.entries, made.linked.entries))
+            }
+            How::Git { staged, .. } => {
+                git::prepare(staged, scene.observer)?;
+                Ok(String::new())
+            }
+            How::GitBack { .. } => Ok(String::new()),
+        }
+    }
+
+    /// Makes live what was prepared; also again, after it was killed or was done.
+    pub fn switch(&self, scene: &Scene<'_>, source: &Source) -> Result<(), SwitchError> {
+        match &self.how {
+            How::Database { staged, search_replace } => {
+                let dump = scene.dump(source, search_replace).map_err(SwitchError::as_it_was)?;
+                Ok(database::switch(staged, &dump.order(source, scene.observer))?)
+            }
+            How::Tree { staged } => Ok(files::switch(staged, scene.observer)?),
+            How::Git { staged, .. } => Ok(git::switch(staged, scene.observer)?),
+            How::GitBack { repository, restore } => Ok(git::undo(repository, *restore)?),
+        }
+    }
+
+    /// Makes live again what was before.
+    pub fn switch_back(&self, scene: &Scene<'_>, source: &Source) -> Result<(), SwitchError> {
+        match &self.how {
+            How::Database { staged, .. } => {
+                let dump = scene.dump(source, &[]).map_err(SwitchError::as_it_was)?;
+                Ok(database::switch_back(staged, &dump.order(source, scene.observer))?)
+            }
+            How::Tree { staged } => Ok(files::switch_back(staged, scene.observer)?),
+            How::Git { staged, .. } => Ok(git::switch_back(staged)?),
+            // It is the last part of any restore: there is nothing after it that could fail.
+            How::GitBack { .. } => Ok(()),
+        }
+    }
+
+    /// Removes what was made beside the live environment, or what was live before.
+    pub fn clean_up(&self, scene: &Scene<'_>, source: &Source) -> Result<(), PartError> {
+        match &self.how {
+            How::Database { staged, .. } => {
+                let dump = scene.dump(source, &[])?;
+                Ok(database::clean_up(staged, &dump.order(source, scene.observer))?)
+            }
+            How::Tree { staged } => Ok(files::clean_up(staged, scene.observer)?),
+            How::Git { staged, objects: laid_out } => {
+                git::clean_up(staged)?;
+                laid_out.as_deref().map_or(Ok(()), objects::remove)
+            }
+            How::GitBack { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a failed switch can't be taken back: the database is loaded over what is live.
+    pub fn is_in_place(&self) -> bool {
+        matches!(&self.how, How::Database { staged, .. } if staged.way == database::Way::InPlace)
+    }
+}
+
+fn replaced(replace: Option<&SearchReplace>) -> String {
+    let Some(replace) = replace else { return String::new() };
+    let all = replace.replaced();
+    let (places, left) = all.iter().fold((0, 0), |sum, one| (sum.0 + one.places, sum.1 + one.left));
+    let left = if left > 0 {
+        format!("; {left} values were left as they are, since they are damaged serialized PHP")
+    } else {
+        String::new()
+    };
+    format!("{places} places replaced in {} tables{left}", all.len())
+}

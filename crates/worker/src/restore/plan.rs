@@ -1,0 +1,154 @@
+//! What a restore would change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use undercroft_model::Remark;
+use undercroft_model::api::{CommitChanges, Count, ElementChanges, TableChange, TreeChanges};
+use undercroft_model::{Cancelled, Element, Observer};
+use undercroft_site::database::restore as database;
+use undercroft_site::files::restore as files;
+use undercroft_site::git::restore as git;
+
+use super::error::{PartError, RestoreError};
+use super::part::Scene;
+use super::{ElementOrder, RestoreOrder};
+use crate::Workplace;
+
+/// Looks at what a restore would change, and changes nothing.
+///
+/// # Errors
+/// [`RestoreError`], as the restore itself would refuse it.
+pub fn plan(
+    order: &RestoreOrder,
+    place: &Workplace,
+    observer: &dyn Observer,
+) -> Result<BTreeMap<Element, ElementChanges>, RestoreError> {
+    let index = Arc::new(place.vault.read_index()?);
+    let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer };
+    let one = |element: &ElementOrder| {
+        if observer.cancelled() {
+            return Err(Cancelled.into());
+        }
+        observer.doing(element.element, "looking");
+        let changes = plan_one(order, element, place, &scene);
+        let changes = changes.map_err(|source| RestoreError::Part { element: element.element, source })?;
+        Ok((element.element, changes))
+    };
+    order.elements.iter().map(one).collect()
+}
+
+fn plan_one(
+    order: &RestoreOrder,
+    element: &ElementOrder,
+    place: &Workplace,
+    scene: &Scene<'_>,
+) -> Result<ElementChanges, PartError> {
+    let source = element.source();
+    let changes = ElementChanges { archive: element.archive.name.clone(), ..ElementChanges::default() };
+    if element.element == Element::Database {
+        let plan = order.database().plan(scene, &source, order.id)?;
+        return Ok(of_database(changes, plan));
+    }
+    let now = element.now.as_ref().map(|(archive, captured)| (archive, *captured));
+    if let Some(tree) = order.trees(place).order(element.element, now) {
+        return Ok(ElementChanges { tree: Some(of_tree(tree.plan(scene, &source)?)), ..changes });
+    }
+    let git = (element.element == Element::Code)
+        .then(|| order.repositories(&place.cache).order(&element.archive.name, element.facts.as_ref()))
+        .transpose()?
+        .flatten();
+    let git = git.ok_or(PartError::NotThere(element.element))?;
+    Ok(of_repository(changes, git.plan()?))
+}
+
+fn of_tree(plan: files::Plan) -> TreeChanges {
+    let count = |sum: files::Sum| Count { number: sum.entries, bytes: sum.bytes };
+    let word = |effect| match effect {
+        files::Effect::Added => "added",
+        files::Effect::Changed => "changed",
+        files::Effect::Removed => "removed",
+    };
+    TreeChanges {
+        added: count(plan.added),
+        changed: count(plan.changed),
+        removed: count(plan.removed),
+        unchanged: count(plan.unchanged),
+        kept: Count { number: plan.kept, bytes: 0 },
+        first: plan.samples.into_iter().map(|(effect, path)| (word(effect).to_owned(), path)).collect(),
+    }
+}
+
+fn of_database(changes: ElementChanges, plan: database::Plan) -> ElementChanges {
+    let way = match plan.way {
+        database::Way::Switch => {
+            format!("prepared beside {} on {}, then switched in at once", plan.schema, plan.server)
+        }
+        database::Way::InPlace => {
+            format!("loaded over {} on {}: not all or nothing", plan.schema, plan.server)
+        }
+    };
+    let tables = plan.tables.into_iter().map(|table| {
+        let change = match (table.is_added(), table.is_removed()) {
+            (true, _) => "added",
+            (_, true) => "removed",
+            _ => "replaced",
+        };
+        TableChange {
+            change: change.to_owned(),
+            kind: "table".to_owned(),
+            rows: table.dump_rows,
+            bytes: table.dump_bytes.unwrap_or(0),
+            rows_now: table.live_rows,
+            bytes_now: table.live_bytes,
+            name: table.name,
+        }
+    });
+    let mut remarks: Vec<_> = plan.notes.into_iter().map(|note| Remark::note("", note)).collect();
+    let others = [
+        ("views", (Some(plan.views.0), plan.views.1)),
+        ("triggers", plan.triggers),
+        ("routines", plan.routines),
+        ("events", plan.events),
+    ];
+    for (what, (dump, live)) in others {
+        if dump.unwrap_or(0) > 0 || live > 0 {
+            let dump = dump.map_or_else(|| "an unknown number".to_owned(), |dump| dump.to_string());
+            remarks.push(Remark::note("", format!("{what}: {dump} in the archive, {live} now")));
+        }
+    }
+    ElementChanges { way, tables: Some(tables.collect()), remarks, ..changes }
+}
+
+fn of_repository(changes: ElementChanges, plan: git::Plan) -> ElementChanges {
+    let between = plan.between.clone().unwrap_or_default();
+    let line =
+        |sign, commit: &undercroft_site::git::Commit| (sign, commit.id.clone(), commit.subject.clone());
+    let first = between.coming.iter().map(|c| line('+', c)).chain(between.going.iter().map(|c| line('-', c)));
+    let commits = CommitChanges {
+        from: plan.from.clone(),
+        to: plan.to.clone(),
+        branch: plan.branch.clone(),
+        ahead: between.ahead,
+        behind: between.behind,
+        first: first.collect(),
+        uncommitted: plan.put_aside.len() as u64,
+        untracked: plan.untracked_kept,
+    };
+    let paths = [("added", &plan.added), ("changed", &plan.changed), ("removed", &plan.removed)];
+    let count = |paths: &Vec<String>| Count { number: paths.len() as u64, bytes: 0 };
+    let first = paths
+        .iter()
+        .flat_map(|(word, paths)| paths.iter().map(|path| ((*word).to_owned(), path.clone())))
+        .take(100);
+    let tree = TreeChanges {
+        added: count(&plan.added),
+        changed: count(&plan.changed),
+        removed: count(&plan.removed),
+        first: first.collect(),
+        kept: Count { number: plan.protected.len() as u64, bytes: 0 },
+        ..TreeChanges::default()
+    };
+    let remarks = plan.notes.into_iter().map(|note| Remark::note("", note)).collect();
+    ElementChanges { commits: Some(commits), tree: plan.work_tree.then_some(tree), remarks, ..changes }
+}

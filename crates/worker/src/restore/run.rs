@@ -1,0 +1,270 @@
+//! The phases of a restore, one after the other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use undercroft_model::{Cancelled, CodeSource, Element, Facts, Observer};
+
+use super::error::{PartError, RestoreError};
+use super::git::Repositories;
+use super::journal::{Journal, Phase};
+use super::part::{DatabaseOrder, How, Scene, Source, Staged};
+use super::tree::{TreeOrder, Trees};
+use super::{ElementOrder, JournalPlace, RestoreOrder};
+use crate::Workplace;
+use crate::error::chain;
+
+/// What a restore did.
+#[derive(Debug, Clone, Default)]
+pub struct Restored {
+    /// Of each element: how it came back, as words; may be empty.
+    pub elements: BTreeMap<Element, String>,
+    /// What was made and could not be removed again, as a sentence. The next command tries again.
+    pub left: Option<String>,
+}
+
+impl RestoreOrder {
+    /// What trees have in common.
+    pub(super) fn trees<'a>(&'a self, place: &'a Workplace) -> Trees<'a> {
+        Trees {
+            settings: &self.settings,
+            own: &place.own,
+            paths: &self.paths,
+            foreign: self.foreign,
+            id: self.id,
+        }
+    }
+
+    /// What repositories have in common.
+    pub(super) fn repositories<'a>(&'a self, cache: &'a Path) -> Repositories<'a> {
+        Repositories {
+            settings: &self.settings,
+            cache,
+            foreign: self.foreign,
+            remove_untracked: self.remove_untracked,
+            id: self.id,
+        }
+    }
+
+    /// What is asked of the database.
+    pub(super) fn database(&self) -> DatabaseOrder<'_> {
+        DatabaseOrder { tables: &self.tables, in_place: self.in_place, search_replace: &self.search_replace }
+    }
+}
+
+impl ElementOrder {
+    /// The archive with what its backup says of it.
+    pub(super) fn source(&self) -> Source {
+        let facts = match &self.facts {
+            Some(Facts::Database(facts)) => Some(facts.clone()),
+            _ => None,
+        };
+        Source { archive: self.archive.clone(), facts }
+    }
+}
+
+/// An element with what was decided of it.
+struct Part<'a> {
+    staged: Staged,
+    source: Source,
+    tree: Option<TreeOrder<'a>>,
+}
+
+/// The order in which elements are switched: what may fail comes first, and a repository that is taken back, after
+/// which nothing can be, last.
+fn rank(order: &RestoreOrder, element: Element) -> u8 {
+    match element {
+        Element::Database => 0,
+        Element::Files => 2,
+        Element::Code if order.takes_back.is_some() => 3,
+        Element::Code => 1,
+    }
+}
+
+/// Restores.
+///
+/// # Errors
+/// [`RestoreError`]; but for [`RestoreError::Between`] and [`RestoreError::InPlace`] the environment is as it was.
+pub fn restore(
+    order: &RestoreOrder,
+    place: &Workplace,
+    journals: JournalPlace<'_>,
+    observer: &dyn Observer,
+) -> Result<Restored, RestoreError> {
+    let index = Arc::new(place.vault.read_index()?);
+    let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer };
+    let mut parts = Vec::new();
+    for element in &order.elements {
+        let decided = decide(order, element, place, &scene);
+        parts.push(decided.map_err(|source| failed(element.element, source))?);
+    }
+    parts.sort_by_key(|part| rank(order, part.staged.element));
+    let site = (order.site, order.site_name.clone());
+    let mut journal = Journal::new(order.id, journals.worker, site, order.env.clone());
+    journal.parts = parts.iter().map(|part| part.staged.clone()).collect();
+    journal.save(journals.folder)?;
+
+    let prepared = prepare(&parts, &scene)
+        .and_then(|told| if observer.cancelled() { Err(Cancelled.into()) } else { Ok(told) });
+    let told = match prepared {
+        Ok(told) => told,
+        Err(error) => {
+            let _ = abandon(&parts, &scene, &journal, journals);
+            return Err(error);
+        }
+    };
+    if let Err(error) = journal.enter(Phase::Switching, journals.folder) {
+        let _ = abandon(&parts, &scene, &journal, journals);
+        return Err(error.into());
+    }
+    // There is no stopping from here on: half of a switch is nothing that anybody wants.
+    let quiet = Quiet(observer);
+    let scene = Scene { observer: &quiet, ..scene };
+    switch(&parts, &scene, &mut journal, journals)?;
+    // Whatever can't be written or removed from here on is litter: the restore is done.
+    let left = journal.enter(Phase::Switched, journals.folder).map_err(|error| chain(&error));
+    let left = left.and_then(|()| abandon(&parts, &scene, &journal, journals));
+    Ok(Restored { elements: told, left: left.err() })
+}
+
+fn failed(element: Element, source: PartError) -> RestoreError {
+    if source.is_cancelled() { Cancelled.into() } else { RestoreError::Part { element, source } }
+}
+
+fn decide<'a>(
+    order: &'a RestoreOrder,
+    element: &'a ElementOrder,
+    place: &'a Workplace,
+    scene: &Scene<'_>,
+) -> Result<Part<'a>, PartError> {
+    scene.observer.doing(element.element, "looking");
+    let source = element.source();
+    let staged = |how| Staged {
+        element: element.element,
+        backup: element.backup,
+        archive: element.archive.name.clone(),
+        how,
+    };
+    if let (Element::Code, Some(restore), Some(CodeSource::Git { repository, .. })) =
+        (element.element, order.takes_back, &order.settings.code)
+    {
+        let how = How::GitBack { repository: repository.clone(), restore };
+        return Ok(Part { staged: staged(how), source, tree: None });
+    }
+    if element.element == Element::Database {
+        let how = order.database().decide(scene, &source, order.id)?;
+        return Ok(Part { staged: staged(how), source, tree: None });
+    }
+    let now = element.now.as_ref().map(|(archive, captured)| (archive, *captured));
+    if let Some(tree) = order.trees(place).order(element.element, now) {
+        let how = tree.decide(scene, &source)?;
+        return Ok(Part { staged: staged(how), source, tree: Some(tree) });
+    }
+    let git = (element.element == Element::Code)
+        .then(|| order.repositories(&place.cache).order(&element.archive.name, element.facts.as_ref()))
+        .transpose()?
+        .flatten();
+    let mut git = git.ok_or(PartError::NotThere(element.element))?;
+    if !order.paths.is_empty() {
+        return Err(PartError::PathsInGit { commit: git.commit().to_owned() });
+    }
+    let how = git.decide(scene, &source)?;
+    Ok(Part { staged: staged(how), source, tree: None })
+}
+
+/// Prepares all parts at once: a database waits for its server, a tree for its disk.
+fn prepare(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<BTreeMap<Element, String>, RestoreError> {
+    let one = |part: &Part<'_>| {
+        scene.observer.doing(part.staged.element, "preparing");
+        part.staged.prepare(scene, &part.source, part.tree.as_ref())
+    };
+    let results: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            parts.iter().map(|part| (part.staged.element, scope.spawn(move || one(part)))).collect();
+        let join =
+            |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or(Err(PartError::Panicked));
+        threads.into_iter().map(|(element, thread)| (element, join(thread))).collect()
+    });
+    let told = results.into_iter().map(|(element, result)| match result {
+        Ok(told) => Ok((element, told)),
+        Err(source) => Err(failed(element, source)),
+    });
+    told.collect()
+}
+
+/// Makes all parts live, or none.
+fn switch(
+    parts: &[Part<'_>],
+    scene: &Scene<'_>,
+    journal: &mut Journal,
+    journals: JournalPlace<'_>,
+) -> Result<(), RestoreError> {
+    for (done, part) in parts.iter().enumerate() {
+        let element = part.staged.element;
+        scene.observer.doing(element, "switching");
+        let Err(source) = part.staged.switch(scene, &part.source) else { continue };
+        if part.staged.is_in_place() {
+            let _ = abandon(parts, scene, journal, journals);
+            return Err(RestoreError::InPlace(source));
+        }
+        if source.is_between() {
+            return Err(RestoreError::Between { element, source });
+        }
+        // If it can't be written down, a kill from here on ends with all switched: as asked, too.
+        let _ = journal.enter(Phase::SwitchingBack, journals.folder);
+        for part in parts.iter().take(done).rev() {
+            let element = part.staged.element;
+            part.staged
+                .switch_back(scene, &part.source)
+                .map_err(|source| RestoreError::Between { element, source })?;
+        }
+        let _ = abandon(parts, scene, journal, journals);
+        return Err(RestoreError::PutBack { element, source });
+    }
+    Ok(())
+}
+
+/// Removes what is not needed any more, and the journal. What is left over, as a sentence.
+fn abandon(
+    parts: &[Part<'_>],
+    scene: &Scene<'_>,
+    journal: &Journal,
+    journals: JournalPlace<'_>,
+) -> Result<(), String> {
+    let quiet = Quiet(scene.observer);
+    let scene = Scene { observer: &quiet, ..*scene };
+    let mut left = Vec::new();
+    for part in parts {
+        if let Err(error) = part.staged.clean_up(&scene, &part.source) {
+            left.push(format!("{}: {}", part.staged.element, chain(&error)));
+        }
+    }
+    if left.is_empty() {
+        journal.remove(journals.folder).map_err(|error| chain(&error))
+    } else {
+        Err(left.join("; "))
+    }
+}
+
+/// An observer that no longer says stop: what was begun has to be cleaned up all the same.
+pub(super) struct Quiet<'o>(pub &'o dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn doing(&self, element: Element, what: &str) {
+        self.0.doing(element, what);
+    }
+    fn expect(&self, element: Element, bytes: u64) {
+        self.0.expect(element, bytes);
+    }
+    fn advance(&self, element: Element, read: u64, reused: u64) {
+        self.0.advance(element, read, reused);
+    }
+    fn remark(&self, element: Element, remark: undercroft_model::Remark) {
+        self.0.remark(element, remark);
+    }
+    fn cancelled(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,99 @@
+//! A tree's order: files, or code in a plain folder.
+
+use std::path::{Path, PathBuf};
+
+use undercroft_model::{CodeSource, Element, EnvSettings};
+use undercroft_site::files::Skip;
+use undercroft_site::files::restore as files;
+use undercroft_site::profile::credential_files;
+use undercroft_vault::record::ArchiveRecord;
+use undercroft_vault::stream::FileTime;
+use uuid::Uuid;
+
+use super::error::PartError;
+use super::part::{How, Scene, Source};
+
+/// What is asked of a tree.
+pub struct TreeOrder<'a> {
+    element: Element,
+    live: &'a Path,
+    keep: &'a [String],
+    protect: Vec<String>,
+    skip: Vec<Skip<'a>>,
+    only: Option<Vec<Vec<u8>>>,
+    now: Option<(&'a ArchiveRecord, FileTime)>,
+    id: Uuid,
+}
+
+/// What all trees of a restore have in common.
+pub struct Trees<'a> {
+    /// Where the environment's elements are.
+    pub settings: &'a EnvSettings,
+    /// The program's own folders.
+    pub own: &'a [PathBuf],
+    /// These paths alone; all if there are none.
+    pub paths: &'a [String],
+    /// Whether the archives are another environment's, whose credentials are not to come along.
+    pub foreign: bool,
+    /// Names the restore.
+    pub id: Uuid,
+}
+
+impl<'a> Trees<'a> {
+    /// The order of an element that is a tree; `None` if it is another thing.
+    pub fn order(
+        &self,
+        element: Element,
+        now: Option<(&'a ArchiveRecord, FileTime)>,
+    ) -> Option<TreeOrder<'a>> {
+        let files = self.settings.files.as_ref();
+        let (live, keep) = match (element, &self.settings.code) {
+            (Element::Files, _) => files.map(|files| (files.path.as_path(), files.exclude.as_slice()))?,
+            (Element::Code, Some(CodeSource::Folder { path, exclude })) => {
+                (path.as_path(), exclude.as_slice())
+            }
+            _ => return None,
+        };
+        let own = self.own.iter().map(|path| Skip { path, what: "Undercroft's own data folder" });
+        let mut skip: Vec<_> = own.collect();
+        if element == Element::Code {
+            skip.extend(files.map(|files| Skip {
+                path: &files.path,
+                what: "the files folder, which has its own archive",
+            }));
+        }
+        let only = (!self.paths.is_empty())
+            .then(|| self.paths.iter().map(|path| path.trim_matches('/').as_bytes().to_vec()).collect());
+        let protect = if self.foreign { credential_files() } else { Vec::new() };
+        Some(TreeOrder { element, live, keep, protect, skip, only, now, id: self.id })
+    }
+}
+
+impl TreeOrder<'_> {
+    /// Calls `with` with the order in the form that `site` takes.
+    pub fn with<T>(&self, archive: &ArchiveRecord, with: impl FnOnce(&files::Order<'_>) -> T) -> T {
+        with(&files::Order {
+            element: self.element,
+            live: self.live,
+            archive,
+            now: self.now.map(|(archive, captured)| files::Now { archive, captured }),
+            only: self.only.as_deref(),
+            keep: self.keep,
+            protect: &self.protect,
+            skip: &self.skip,
+            id: self.id,
+        })
+    }
+
+    /// Decides how the tree comes back.
+    pub fn decide(&self, scene: &Scene<'_>, source: &Source) -> Result<How, PartError> {
+        let staged = self
+            .with(&source.archive, |order| files::stage(order, scene.vault, scene.index, scene.observer))?;
+        Ok(How::Tree { staged })
+    }
+
+    /// Says what would change.
+    pub fn plan(&self, scene: &Scene<'_>, source: &Source) -> Result<files::Plan, PartError> {
+        Ok(self.with(&source.archive, |order| files::plan(order, scene.vault, scene.index, scene.observer))?)
+    }
+}
