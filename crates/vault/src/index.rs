@@ -5,7 +5,7 @@
 //! (`u32`) and their references in the order of the pack's directory; numbers little-endian. All of it can be
 //! made again from the packs' own directories.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hashbrown::HashTable;
 
@@ -96,7 +96,25 @@ pub struct Index {
     numbers: HashMap<PackId, u32>,
     entries: Vec<Entry>,
     table: HashTable<u32>,
-    lost: HashMap<FragmentRef, PackId>,
+    lost: HashMap<FragmentRef, Lost>,
+}
+
+/// Where a fragment was that can't be read any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// The pack.
+    pub pack: PackId,
+    /// What became of it.
+    pub how: Loss,
+}
+
+/// How a fragment was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The store lacks the pack, or has it at another length.
+    Gone,
+    /// A check found it damaged.
+    Damaged,
 }
 
 /// Fragments' names are hashes already.
@@ -109,6 +127,11 @@ fn hash(id: &FragmentId) -> u64 {
 impl Index {
     /// Adds a pack. A fragment that another pack has already stays where it is.
     pub fn add(&mut self, pack: &PackFacts) {
+        self.add_sound(pack, &HashSet::new());
+    }
+
+    /// Adds a pack but for the fragments that are known to be damaged in it: they count as lost.
+    pub fn add_sound(&mut self, pack: &PackFacts, damaged: &HashSet<FragmentRef>) {
         if self.numbers.contains_key(&pack.id) {
             return;
         }
@@ -119,13 +142,18 @@ impl Index {
         for (slot, fragment) in pack.directory.iter().enumerate() {
             let place = Place { slot: slot as u32, offset };
             offset = offset.saturating_add(fragment.deflated_len).saturating_add(TAG_LEN as u32);
+            if damaged.contains(fragment) {
+                self.lost.insert(*fragment, Lost { pack: pack.id, how: Loss::Damaged });
+                continue;
+            }
             self.insert(Entry { fragment: *fragment, pack: number, place });
         }
     }
 
     /// Notes a pack that a segment names and the store lacks, so that errors can tell its name.
     pub fn add_lost(&mut self, pack: &PackFacts) {
-        self.lost.extend(pack.directory.iter().map(|fragment| (*fragment, pack.id)));
+        let lost = Lost { pack: pack.id, how: Loss::Gone };
+        self.lost.extend(pack.directory.iter().map(|fragment| (*fragment, lost)));
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -166,9 +194,27 @@ impl Index {
         Some(Located { fragment: entry.fragment, pack, kind, place: entry.place })
     }
 
-    /// The lost pack that held the fragment.
+    /// The pack that held the fragment before it was lost.
     pub fn lost(&self, fragment: &FragmentRef) -> Option<PackId> {
-        self.lost.get(fragment).copied()
+        self.lost.get(fragment).map(|lost| lost.pack)
+    }
+
+    /// How the fragment was lost, if it was.
+    pub fn loss(&self, fragment: &FragmentRef) -> Option<Loss> {
+        self.lost.get(fragment).map(|lost| lost.how)
+    }
+
+    /// The fragment's number among those that the index knows, for sets of them.
+    pub(crate) fn number(&self, fragment: &FragmentRef) -> Option<usize> {
+        let is = |n: &u32| self.entries[*n as usize].fragment == *fragment;
+        self.table.find(hash(&fragment.id), is).map(|number| *number as usize)
+    }
+
+    /// Every fragment with its pack, in the order of their numbers.
+    pub(crate) fn fragments(&self) -> impl Iterator<Item = (&FragmentRef, Option<&PackId>)> {
+        self.entries
+            .iter()
+            .map(|entry| (&entry.fragment, self.packs.get(entry.pack as usize).map(|(pack, _)| pack)))
     }
 
     /// Whether the index knows the pack.
@@ -235,6 +281,21 @@ mod tests {
         index.add_lost(&pack(1));
         let fragment = pack(1).directory[0];
         assert_eq!((index.has(&fragment), index.lost(&fragment)), (false, Some(PackId([1; 32]))));
+    }
+
+    #[test]
+    fn a_damaged_fragment_is_lost_until_another_pack_has_it() {
+        let mut index = Index::default();
+        let fragment = pack(1).directory[0];
+        index.add_sound(&pack(1), &HashSet::from([fragment]));
+        assert_eq!((index.has(&fragment), index.lost(&fragment)), (false, Some(PackId([1; 32]))));
+        assert_eq!(index.loss(&fragment), Some(Loss::Damaged));
+        let next = index.locate(&pack(1).directory[1]).unwrap();
+        assert_eq!(next.place.offset as usize, HEADER_LEN + 5 + TAG_LEN, "its place is kept");
+        let mut again = pack(1);
+        again.id = PackId([8; 32]);
+        index.add(&again);
+        assert_eq!(index.locate(&fragment).unwrap().pack, again.id);
     }
 
     #[test]

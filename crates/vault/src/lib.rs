@@ -8,8 +8,11 @@
 //! Start reading at [`vault`](Vault), then [`session`], [`pack`] and [`manifest`].
 
 pub mod archive;
+pub mod browse;
+pub mod check;
 pub mod copy;
 mod cut;
+pub mod damage;
 pub mod deflate;
 mod error;
 pub mod fetch;

@@ -52,6 +52,8 @@ pub enum ObjectKind {
     Record = 4,
     /// The vault's keys, sealed to the recovery key.
     Keys = 5,
+    /// A note of fragments that were found damaged.
+    Damage = 7,
 }
 
 /// Why an object can't be opened.

@@ -157,14 +157,19 @@ impl Vault {
         self.name(&format!("records/{id}"))
     }
 
-    fn open_object(&self, name: &str, kind: ObjectKind, bound: &[u8]) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn open_object(
+        &self,
+        name: &str,
+        kind: ObjectKind,
+        bound: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
         let object = self.store.get(name)?;
         seal::open_object(&object, kind, self.id, &self.keys.secret, &self.keys.writer, bound)
             .map_err(|source| VaultError::Object { object: name.to_owned(), source })
     }
 
-    /// Reads the index, and leaves out packs that the store lacks or has at another length: what was in them is
-    /// stored again when it is met. Packs that no segment names are read from their own directories.
+    /// Reads the index, and leaves out packs that the store lacks or has at another length, and fragments that a
+    /// check found damaged: what was in them is stored again when it is met. Packs that no segment names are read from their own directories.
     ///
     /// # Errors
     /// [`VaultError`] if the store fails or a segment is of a later release.
@@ -176,11 +181,11 @@ impl Vault {
     pub(crate) fn read_index_and_unlisted(&self) -> Result<(Index, Vec<PackFacts>), VaultError> {
         let mut there: HashMap<String, u64> =
             self.store.list(&self.name("packs/"))?.into_iter().map(|l| (l.name, l.len)).collect();
-        let mut index = Index::default();
+        let (mut index, noted) = (Index::default(), self.noted_damage()?);
         for segment in self.store.list(&self.name("index/"))? {
             for pack in self.read_segment(&segment.name)? {
                 if there.remove(&self.pack_name(&pack.id)) == Some(pack.len) {
-                    index.add(&pack);
+                    noted.add(&mut index, &pack);
                 } else if !index.has_pack(&pack.id) {
                     index.add_lost(&pack);
                 }
@@ -191,7 +196,7 @@ impl Vault {
         let mut unlisted = Vec::new();
         for (name, len) in left {
             if let Some(pack) = self.read_directory(&name, len)? {
-                index.add(&pack);
+                noted.add(&mut index, &pack);
                 unlisted.push(pack);
             }
         }
@@ -210,7 +215,7 @@ impl Vault {
     }
 
     /// A pack's own directory; `None` if the pack is damaged where it would be.
-    fn read_directory(&self, name: &str, len: u64) -> Result<Option<PackFacts>, VaultError> {
+    pub(crate) fn read_directory(&self, name: &str, len: u64) -> Result<Option<PackFacts>, VaultError> {
         let Some(id) = name.rsplit('/').next().and_then(crate::fragment::unhex).map(PackId) else {
             return Ok(None);
         };
@@ -293,11 +298,11 @@ fn read_config(store: &dyn Store, id: Uuid) -> Result<Features, VaultError> {
     Ok(config.features)
 }
 
-fn config_name(id: Uuid) -> String {
+pub(crate) fn config_name(id: Uuid) -> String {
     format!("vaults/{id}/config")
 }
 
-fn keys_name(id: Uuid, recovery: &PublicKey) -> String {
+pub(crate) fn keys_name(id: Uuid, recovery: &PublicKey) -> String {
     format!("vaults/{id}/keys/{}", hex(&recovery.0[..8]))
 }
 
@@ -312,7 +317,7 @@ fn salt(id: Uuid) -> SecretKey {
 /// # Errors
 /// [`StoreError`] if the store fails; what is left then can be removed by the same call.
 pub fn delete_vault(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
-    for part in ["records/", "index/", "packs/", "keys/", ""] {
+    for part in ["records/", "damage/", "index/", "packs/", "keys/", ""] {
         for object in store.list(&format!("vaults/{id}/{part}"))? {
             store.delete(&object.name)?;
         }

@@ -18,6 +18,7 @@ use crate::session::{Fragments, Session};
 use crate::stream::{Entry, TreeSource};
 
 use previous::Previous;
+pub(crate) use previous::in_order;
 
 /// How an archive of a tree is to be made.
 pub struct TreeJob<'a> {
