@@ -134,3 +134,19 @@ impl MarkState {
         state
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_one_flat_object_and_one_of_a_later_release_is_refused() {
+        let mark =
+            Mark { at: Timestamp::UNIX_EPOCH, what: Marked::Keep { until: None, note: "audit".into() } };
+        let text = serde_json::to_string(&mark).unwrap();
+        assert_eq!(text, r#"{"at":"1970-01-01T00:00:00Z","mark":"keep","until":null,"note":"audit"}"#);
+        assert_eq!(serde_json::from_str::<Mark>(&text).unwrap(), mark);
+        let later = r#"{"at":"1970-01-01T00:00:00Z","mark":"archived","where":"tape"}"#;
+        assert!(serde_json::from_str::<Mark>(later).is_err());
+    }
+}
