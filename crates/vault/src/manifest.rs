@@ -155,6 +155,106 @@ impl Item {
     }
 }
 
+/// An item as it is kept, not yet unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    tag: u8,
+    body: Vec<u8>,
+}
+
+/// What is known of a run's entries without unpacking them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Skimmed {
+    /// How many there are.
+    pub entries: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+}
+
+impl Packed {
+    /// An item whose tag and body were taken off the stream.
+    pub fn new(tag: u8, body: Vec<u8>) -> Self {
+        Packed { tag, body }
+    }
+
+    /// Unpacks it.
+    ///
+    /// # Errors
+    /// As [`Item::read`].
+    pub fn item(&self) -> Result<Item, Malformed> {
+        Item::read(self.tag, &self.body)
+    }
+
+    /// The end of the manifest, if it is that.
+    pub fn end(&self) -> Result<Option<Item>, Malformed> {
+        (self.tag == END).then(|| self.item()).transpose()
+    }
+
+    /// Its fragments.
+    pub fn fragments(&self) -> Result<Vec<FragmentRef>, Malformed> {
+        let mut reader = Reader::new(&self.body);
+        match self.tag {
+            RUN => reader.take(NEVER.len()).map(drop)?,
+            MORE => {}
+            _ => return Ok(self.item()?.fragments().to_vec()),
+        }
+        take_fragments(&mut reader)
+    }
+
+    /// Whether both are runs of the same entries with the same fragments.
+    pub fn is_same_run(&self, other: &Packed) -> bool {
+        let run = |packed: &Packed| packed.tag == RUN;
+        run(self) && run(other) && self.body.get(NEVER.len()..) == other.body.get(NEVER.len()..)
+    }
+
+    /// The first entry of a run; `None` if it has none or is no run.
+    pub fn first(&self) -> Result<Option<PlacedEntry>, Malformed> {
+        let Some(mut reader) = self.entries()? else { return Ok(None) };
+        let count = reader.varint()?;
+        (count > 0).then(|| take_entry(&mut reader, &[])).transpose()
+    }
+
+    /// Sums up a run's entries.
+    pub fn skim(&self) -> Result<Skimmed, Malformed> {
+        let Some(mut reader) = self.entries()? else { return Ok(Skimmed::default()) };
+        let mut sum = Skimmed::default();
+        for _ in 0..reader.varint()? {
+            sum.entries += 1;
+            sum.bytes = sum.bytes.saturating_add(skim_entry(&mut reader)?);
+        }
+        Ok(sum)
+    }
+
+    /// A reader that stands before the number of entries.
+    fn entries(&self) -> Result<Option<Reader<'_>>, Malformed> {
+        if self.tag != RUN {
+            return Ok(None);
+        }
+        let mut reader = Reader::new(&self.body);
+        reader.take(NEVER.len())?;
+        let fragments = usize::try_from(reader.varint()?).map_err(|_| Malformed)?;
+        reader.take(fragments.checked_mul(FragmentRef::LEN).ok_or(Malformed)?)?;
+        Ok(Some(reader))
+    }
+}
+
+/// Passes over an entry; gives its size.
+fn skim_entry(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
+    let code = reader.byte()?;
+    reader.varint()?;
+    reader.counted()?;
+    reader.varint()?;
+    let size = reader.varint()?;
+    let numbers = if matches!(code, 5 | 6) { 7 } else { 5 };
+    for _ in 0..numbers {
+        reader.varint()?;
+    }
+    if matches!(code, 1 | 2) {
+        reader.counted()?;
+    }
+    Ok(size)
+}
+
 fn put_fragments(out: &mut Vec<u8>, fragments: &[FragmentRef]) {
     put_varint(out, fragments.len() as u64);
     for fragment in fragments {
@@ -316,6 +416,25 @@ mod tests {
             let mut reader = Reader::new(&out);
             let tag = reader.byte().unwrap();
             assert_eq!(Item::read(tag, reader.counted().unwrap()), Ok(item));
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_packed_run_is_what_is_in_it() {
+        for item in items() {
+            let mut out = vec![];
+            item.write(&mut out);
+            let mut reader = Reader::new(&out);
+            let packed = Packed::new(reader.byte().unwrap(), reader.counted().unwrap().to_vec());
+            assert_eq!(packed.fragments().unwrap(), item.fragments());
+            let entries = match &item {
+                Item::Run { entries, .. } => &entries[..],
+                _ => &[],
+            };
+            let bytes = entries.iter().map(|placed| placed.entry.size).sum();
+            assert_eq!(packed.skim(), Ok(Skimmed { entries: entries.len() as u64, bytes }));
+            assert_eq!(packed.first().unwrap().as_ref(), entries.first());
+            assert_eq!(packed.is_same_run(&packed), matches!(item, Item::Run { .. }));
         }
     }
 

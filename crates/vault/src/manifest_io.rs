@@ -6,7 +6,7 @@ use crate::cut::{Cutter, MANIFEST};
 use crate::error::VaultError;
 use crate::fetch::Fetcher;
 use crate::fragment::FragmentRef;
-use crate::manifest::{Item, SECTION_MAX, START};
+use crate::manifest::{Item, Packed, SECTION_MAX, START};
 use crate::reader::{Malformed, Reader};
 use crate::record::ManifestRoot;
 use crate::seal::OpenError;
@@ -167,22 +167,31 @@ impl ManifestReader {
     /// # Errors
     /// [`VaultError`] if it is missing, damaged or contradicts itself.
     pub fn next_item(&mut self) -> Result<Option<Item>, VaultError> {
+        self.next_packed()?.map(|packed| packed.item().map_err(malformed)).transpose()
+    }
+
+    /// The next item, of which only what the sums need was looked at.
+    ///
+    /// # Errors
+    /// As [`next_item`](Self::next_item); a body that says something impossible is met when it is unpacked.
+    pub fn next_packed(&mut self) -> Result<Option<Packed>, VaultError> {
         if self.ended {
             return Ok(None);
         }
         let tag = self.take(1)?[0];
         let len = self.varint()?;
         let body = self.take(usize::try_from(len).map_err(|_| malformed(Malformed))?)?;
-        let item = Item::read(tag, body).map_err(malformed)?;
-        if let Item::End { items, raw_len, crc } = item {
+        let packed = Packed::new(tag, body.to_vec());
+        if let Some(end) = packed.end().map_err(malformed)? {
+            let Item::End { items, raw_len, crc } = end else { return Err(malformed(Malformed)) };
             let totals = &self.totals;
             let same =
                 items == totals.items && raw_len == totals.raw_len && crc == totals.crc.clone().finalize();
             self.ended = true;
             return if same { Ok(None) } else { Err(malformed(Malformed)) };
         }
-        self.totals.add(item.fragments());
-        Ok(Some(item))
+        self.totals.add(&packed.fragments().map_err(malformed)?);
+        Ok(Some(packed))
     }
 
     /// What the items so far come to; of the whole stream once [`next_item`](Self::next_item) gave `None`.
@@ -221,6 +230,7 @@ impl ManifestReader {
     }
 }
 
-fn malformed(error: Malformed) -> VaultError {
+/// What can't be read in an archive's list.
+pub(crate) fn malformed(error: Malformed) -> VaultError {
     VaultError::Object { object: "an archive's manifest".to_owned(), source: OpenError::from(error) }
 }

@@ -1,9 +1,12 @@
 //! Trees: from a source's entries to a tar stream in runs, of which those that did not change are reused without
 //! a file being opened.
 
+pub mod compare;
+mod header;
 mod previous;
 mod read;
 mod runs;
+pub mod take;
 
 use std::collections::VecDeque;
 
