@@ -138,11 +138,15 @@ impl Rights {
 
     /// Whether the account has a privilege on the whole schema.
     pub(super) fn has(&self, privilege: &str) -> bool {
+        self.has_on(&self.schema, privilege)
+    }
+
+    fn has_on(&self, schema: &str, privilege: &str) -> bool {
         let mut has = false;
         for grant in &self.grants {
             let on_schema = match &grant.level {
                 Level::Everything => true,
-                Level::Schema(pattern) => is_like(&self.schema, pattern),
+                Level::Schema(pattern) => is_like(schema, pattern),
                 Level::Table(..) | Level::Other => false,
             };
             if on_schema && grant.gives(privilege) {
@@ -155,6 +159,26 @@ impl Rights {
     /// Whether the account has a privilege on all schemas.
     pub(super) fn has_everywhere(&self, privilege: &str) -> bool {
         self.grants.iter().any(|grant| grant.level == Level::Everything && grant.gives(privilege))
+    }
+
+    /// Whether the account may make programs in another account's name. (Who may not, makes them in its own.)
+    pub(super) fn may_set_definers(&self) -> bool {
+        ["SUPER", "SET USER", "SET_USER_ID", "SET_ANY_DEFINER"].iter().any(|right| self.has_everywhere(right))
+    }
+
+    /// Which of these privileges the account lacks on the whole schema.
+    pub(super) fn lacks(&self, privileges: &[&'static str]) -> Vec<&'static str> {
+        privileges.iter().copied().filter(|privilege| !self.has(privilege)).collect()
+    }
+
+    /// The account, as `GRANT` takes it.
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Which of these privileges the account lacks on another schema, which need not be there.
+    pub(super) fn lacks_on(&self, schema: &str, privileges: &[&'static str]) -> Vec<&'static str> {
+        privileges.iter().copied().filter(|privilege| !self.has_on(schema, privilege)).collect()
     }
 
     /// Whether the account knows of every routine, even if not of what it does.

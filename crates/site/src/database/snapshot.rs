@@ -101,7 +101,9 @@ impl Snapshot {
             tally: Mutex::new(Tally { facts, lost: DatabaseFacts::default() }),
         };
         dump::write_all(&context, &mut self.connections)?;
-        let tally = context.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = context.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Tables are done in any order.
+        tally.contents.sort_by(|one, other| one.table.cmp(&other.table));
         self.prove(&tally, observer)?;
         Ok(tally.facts)
     }

@@ -24,7 +24,7 @@ use undercroft_vault::stream::SectionKind;
 
 pub(super) use context::{Context, ELEMENT, Tally};
 pub use frame::END_MARK;
-pub(super) use table::{has_rows, is_in_snapshot};
+pub(super) use table::{content, has_rows, is_in_snapshot};
 
 use super::error::DatabaseError;
 use super::objects::{Objects, TableInfo, ViewInfo};

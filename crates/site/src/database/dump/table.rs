@@ -1,18 +1,19 @@
 //! A table's section: its definition, its rows, its triggers.
 
-use undercroft_model::Remark;
+use undercroft_model::{Observer, Remark, TableContent};
 use undercroft_vault::stream::SectionKind;
 
 use super::context::{Context, ELEMENT};
 use super::definition::write_definition;
 use super::output::{Output, check};
 use super::program::write_program;
-use super::row::{RowError, RowWriter, Written};
+use super::row::{RowError, RowWriter, Written, evidence};
 use super::select::{History, Select};
 use super::value::{SET_NOT_ENDED, is_choice, manner};
 use crate::database::error::DatabaseError;
 use crate::database::objects::{Column, TableInfo};
 use crate::database::quote;
+use crate::database::server::Server;
 use crate::database::wire::Connection;
 
 /// Engines whose rows lie elsewhere: in other tables, on other servers, or nowhere.
@@ -105,6 +106,27 @@ fn count_lost_history(
         );
     }
     Ok(())
+}
+
+/// Reads a table's rows as a dump does, and says what they come to.
+pub(in crate::database) fn content(
+    connection: &mut Connection,
+    server: Server,
+    table: &TableInfo,
+    watch: &dyn Observer,
+) -> Result<TableContent, DatabaseError> {
+    let select = Select::of(server, table);
+    let mut content = TableContent { table: table.name.clone(), ..TableContent::default() };
+    if select.columns.is_empty() {
+        return Ok(content);
+    }
+    // The order is not in the sum.
+    let mut rows = connection.query(&select.sql, watch)?;
+    while let Some(packet) = rows.next()? {
+        content.rows += 1;
+        content.sum = content.sum.wrapping_add(evidence(packet));
+    }
+    Ok(content)
 }
 
 fn write_rows(
@@ -206,6 +228,8 @@ fn tell(context: &Context<'_>, table: &TableInfo, select: &Select, written: &Wri
         let mut tally = context.tally();
         tally.rows += written.rows;
         tally.longest_row = tally.longest_row.max(written.longest);
+        let (table, rows, sum) = (table.name.clone(), written.rows, written.sum);
+        tally.contents.push(TableContent { table, rows, sum });
     }
     for (column, invalid) in select.columns.iter().zip(&written.invalid).filter(|(_, count)| **count > 0) {
         let charset = column.charset.as_deref().unwrap_or("utf8mb4");

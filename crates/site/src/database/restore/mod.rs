@@ -6,13 +6,22 @@
 //! called again, by another process, after it was killed at any point.
 
 mod error;
+mod hand;
+mod in_place;
+mod journal;
 mod order;
 mod plan;
+mod prepare;
+mod programs;
 mod proof;
+mod rename;
 mod stage;
+mod switch;
 
 pub use error::RestoreError;
 pub use order::{Order, Staged, Way};
 pub use plan::{Plan, PlannedTable, plan};
+pub use prepare::prepare;
 pub use proof::{TestRestore, test_clean_up, test_restore};
-pub use stage::{clean_up, prepare, stage, switch, switch_back};
+pub use stage::stage;
+pub use switch::{clean_up, switch, switch_back};

@@ -1,10 +1,17 @@
 //! What a restore would change, without changing it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
 use super::error::RestoreError;
+use super::hand::{Look, look};
 use super::order::{Order, Staged, Way};
+use super::stage::stage_with;
+use crate::database::error::DatabaseError;
+use crate::database::quote;
 
 /// What a restore would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +74,126 @@ pub fn plan(
     only: Option<&[String]>,
     way: Way,
 ) -> Result<(Staged, Plan), RestoreError> {
-    let _ = (order, id, only, way);
-    todo!()
+    let mut look = look(order.target, order.observer)?;
+    let staged = stage_with(order, &mut look, id, only, way)?;
+    let is_wanted = |name: &str| only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
+    let mut tables: BTreeMap<String, PlannedTable> = BTreeMap::new();
+    let mut views = 0;
+    for section in order.dump.sections() {
+        let (kind, name) = (section.label.kind, &section.label.name);
+        match kind {
+            SectionKind::Table | SectionKind::Sequence if is_wanted(name) => {
+                let table = tables.entry(name.clone()).or_default();
+                table.dump_bytes = Some(section.raw_len);
+                table.dump_rows = section.rows;
+            }
+            SectionKind::View if !name.is_empty() && only.is_none() => views += 1,
+            _ => {}
+        }
+    }
+    live_tables(&mut look, order, &is_wanted, &mut tables)?;
+    for (name, table) in &mut tables {
+        table.name.clone_from(name);
+    }
+    let facts = order.facts;
+    let mut count = |what: &str, column: &str| count(&mut look, order, what, column);
+    let mut plan = Plan {
+        way,
+        schema: staged.schema.clone(),
+        views: (views, count("VIEWS", "TABLE_SCHEMA")?),
+        triggers: (facts.map(|facts| facts.triggers), count("TRIGGERS", "TRIGGER_SCHEMA")?),
+        routines: (facts.map(|facts| facts.routines), count("ROUTINES", "ROUTINE_SCHEMA")?),
+        events: (facts.map(|facts| facts.events), count("EVENTS", "EVENT_SCHEMA")?),
+        ..Plan::default()
+    };
+    plan.server = look.server.to_string();
+    plan.tables = tables.into_values().collect();
+    plan.notes = notes(&mut look, order, &plan)?;
+    Ok((staged, plan))
+}
+
+fn live_tables(
+    look: &mut Look,
+    order: &Order<'_>,
+    is_wanted: &dyn Fn(&str) -> bool,
+    tables: &mut BTreeMap<String, PlannedTable>,
+) -> Result<(), RestoreError> {
+    let sql = format!(
+        "SELECT TABLE_NAME, COALESCE(DATA_LENGTH + INDEX_LENGTH, 0), TABLE_ROWS FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = {} AND TABLE_TYPE NOT LIKE '%VIEW' AND TABLE_NAME NOT LIKE '#mysql50#%'",
+        quote::text(&look.schema)
+    );
+    for row in look.connection.table(&sql, order.observer)? {
+        let text = |place: usize| row.get(place).and_then(Option::as_deref).map(String::from_utf8_lossy);
+        let name = text(0).unwrap_or_default().into_owned();
+        if is_wanted(&name) {
+            let table = tables.entry(name).or_default();
+            table.live_bytes = Some(text(1).and_then(|bytes| bytes.parse().ok()).unwrap_or(0));
+            table.live_rows = text(2).and_then(|rows| rows.parse().ok());
+        }
+    }
+    Ok(())
+}
+
+fn count(look: &mut Look, order: &Order<'_>, what: &str, column: &str) -> Result<u64, DatabaseError> {
+    let schema = quote::text(&look.schema);
+    let sql = format!("SELECT COUNT(*) AS n FROM information_schema.{what} WHERE {column} = {schema}");
+    Ok(look.connection.record(&sql, order.observer)?.text("n").parse().unwrap_or(0))
+}
+
+fn notes(look: &mut Look, order: &Order<'_>, plan: &Plan) -> Result<Vec<String>, RestoreError> {
+    let mut notes = Vec::new();
+    if let Some(facts) = order.facts
+        && facts.server != plan.server
+    {
+        notes.push(format!("the dump is of {}, and the server is {}", facts.server, plan.server));
+    }
+    let emptied: Vec<String> = plan
+        .tables
+        .iter()
+        .filter(|table| {
+            table.dump_bytes.is_some() && table.dump_rows.is_none() && table.live_rows.unwrap_or(0) > 0
+        })
+        .map(|table| format!("{} (about {} rows)", table.name, table.live_rows.unwrap_or(0)))
+        .collect();
+    if !emptied.is_empty() {
+        notes.push(format!(
+            "these tables come back empty, as only their structure is in the backup: {}",
+            emptied.join(", ")
+        ));
+    }
+    let bytes: u64 = plan.tables.iter().filter_map(|table| table.live_bytes.max(table.dump_bytes)).sum();
+    if plan.way == Way::Switch {
+        notes.push(format!(
+            "the server needs room for about {} MB more until the restore is done",
+            bytes / 1_000_000 + 1
+        ));
+    } else {
+        notes.push("in place: while it runs, and if it fails, the schema is a mixture".to_owned());
+    }
+    let schema = quote::text(&look.schema);
+    let outside = format!(
+        "SELECT DISTINCT CONCAT(CONSTRAINT_SCHEMA, '.', TABLE_NAME) FROM information_schema.REFERENTIAL_CONSTRAINTS \
+         WHERE UNIQUE_CONSTRAINT_SCHEMA = {schema} AND CONSTRAINT_SCHEMA <> {schema}"
+    );
+    let outside = column(look, order, &outside)?;
+    if !outside.is_empty() {
+        notes.push(format!(
+            "foreign keys of tables in other schemas refer to this one; they do not follow, and have to be made again: {}",
+            outside.join(", ")
+        ));
+    }
+    let granted = format!("SELECT DISTINCT Table_name FROM mysql.tables_priv WHERE Db = {schema}");
+    // Who may not read it is told nothing of other accounts' grants.
+    let granted = column(look, order, &granted).unwrap_or_default();
+    if !granted.is_empty() && plan.way == Way::Switch {
+        notes.push(format!("rights granted on single tables stay with their names: {}", granted.join(", ")));
+    }
+    Ok(notes)
+}
+
+fn column(look: &mut Look, order: &Order<'_>, sql: &str) -> Result<Vec<String>, DatabaseError> {
+    let rows = look.connection.table(sql, order.observer)?;
+    let first = |row: Vec<Option<Vec<u8>>>| row.into_iter().next().flatten();
+    Ok(rows.into_iter().filter_map(first).map(|name| String::from_utf8_lossy(&name).into_owned()).collect())
 }

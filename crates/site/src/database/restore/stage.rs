@@ -1,9 +1,27 @@
-//! The phases of a restore.
+//! Deciding how a dump comes back, before anything is made.
 
+use std::collections::BTreeSet;
+
+use undercroft_vault::sections::SectionSource;
+use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
 use super::error::RestoreError;
+use super::hand::{Look, look};
 use super::order::{Order, Staged, Way};
+use crate::database::load;
+use crate::database::quote;
+
+/// What an account needs in the schemas that a restore makes.
+const IN_SCRATCH: [&str; 9] =
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES"];
+/// What it needs in the live schema whatever the dump has.
+const IN_LIVE: [&str; 5] = ["SELECT", "INSERT", "CREATE", "DROP", "ALTER"];
+/// The same names in a GRANT: in a schema's name there, `_` stands for any character.
+const PATTERN: &str = "`undercroft\\_%`";
+
+/// What a statement is longer by than its longest row: `INSERT INTO`, the names of the table and of its columns.
+const HEAD: u64 = 4096;
 
 /// Decides how the dump comes back: looks, and refuses what can't work. Makes nothing.
 ///
@@ -11,46 +29,84 @@ use super::order::{Order, Staged, Way};
 /// [`RestoreError::MissingRight`] says which right the account lacks, and what gives it; others that a table is
 /// not in the dump, the server takes no row as long as the longest, or can't be reached.
 pub fn stage(order: &Order<'_>, id: Uuid, only: Option<&[String]>, way: Way) -> Result<Staged, RestoreError> {
-    let _ = (order, id, only, way);
-    todo!()
+    stage_with(order, &mut look(order.target, order.observer)?, id, only, way)
 }
 
-/// Loads the dump into the scratch schema and counts what came. The live schema is not touched. In place, there
-/// is nothing to prepare.
-///
-/// # Errors
-/// [`RestoreError`]; what was made is left for [`clean_up`].
-pub fn prepare(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
-    let _ = (staged, order);
-    todo!()
+pub(super) fn stage_with(
+    order: &Order<'_>,
+    look: &mut Look,
+    id: Uuid,
+    only: Option<&[String]>,
+    way: Way,
+) -> Result<Staged, RestoreError> {
+    let staged = names(id, look.schema.clone(), only.map(<[String]>::to_vec), way);
+    if let Some(only) = only {
+        are_there(order.dump, only)?;
+    }
+    let longest = order.facts.map_or(0, |facts| facts.longest_row);
+    fits(look, longest, order)?;
+    may_change_live(order.dump, look, only.is_none())?;
+    if way == Way::Switch {
+        let rights: Vec<&'static str> = IN_SCRATCH.to_vec();
+        may_make(look, &staged.scratch, &rights)?;
+    }
+    Ok(staged)
 }
 
-/// Makes what was prepared live; in place, loads the dump over what is live. Can be called again after it was
-/// killed at any point or has finished, and then ends the same.
-///
-/// # Errors
-/// [`RestoreError`]. The live schema is as it was before, unless it is [`RestoreError::HalfSwitched`] or the way
-/// is in place.
-pub fn switch(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
-    let _ = (staged, order);
-    todo!()
+/// What a restore of this id makes.
+pub(super) fn names(id: Uuid, schema: String, only: Option<Vec<String>>, way: Way) -> Staged {
+    let (first, ..) = id.as_fields();
+    let scratch = format!("undercroft_{first:08x}");
+    let old = format!("{scratch}_old");
+    Staged { id, schema, way, only, scratch, old }
 }
 
-/// Takes a switch back: the live schema is as it was. Can be called again, and where nothing was switched it
-/// does nothing.
-///
-/// # Errors
-/// [`RestoreError`]; [`RestoreError::NotReversible`] in place, and once [`clean_up`] has been.
-pub fn switch_back(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
-    let _ = (staged, order);
-    todo!()
+fn are_there(dump: &dyn SectionSource, only: &[String]) -> Result<(), RestoreError> {
+    let sections = dump.sections().iter();
+    let has_rows = |kind| matches!(kind, SectionKind::Table | SectionKind::Sequence);
+    let there: BTreeSet<&str> =
+        sections.filter(|section| has_rows(section.label.kind)).map(|section| &*section.label.name).collect();
+    let names: Vec<String> = only.iter().filter(|name| !there.contains(name.as_str())).cloned().collect();
+    if names.is_empty() { Ok(()) } else { Err(RestoreError::NoSuchTables { names }) }
 }
 
-/// Removes whatever the restore made beside the live schema, and nothing that is live or another's.
-///
-/// # Errors
-/// [`RestoreError`] if the server fails; it can be called again then.
-pub fn clean_up(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
-    let _ = (staged, order);
-    todo!()
+fn fits(look: &mut Look, longest: u64, order: &Order<'_>) -> Result<(), RestoreError> {
+    let allowed = load::packet_max(&mut look.connection, order.observer)?;
+    let row = longest + HEAD;
+    if longest > 0 && row > allowed { Err(RestoreError::RowTooLong { row, allowed }) } else { Ok(()) }
+}
+
+fn may_change_live(dump: &dyn SectionSource, look: &Look, whole: bool) -> Result<(), RestoreError> {
+    let has = |kind| whole && dump.sections().iter().any(|section| section.label.kind == kind);
+    let mut needed = IN_LIVE.to_vec();
+    if has(SectionKind::View) {
+        needed.push("CREATE VIEW");
+    }
+    if has(SectionKind::Routines) {
+        needed.extend(["CREATE ROUTINE", "ALTER ROUTINE"]);
+    }
+    if has(SectionKind::Events) {
+        needed.push("EVENT");
+    }
+    // Triggers that can't be seen would be left behind, and refuse the switch.
+    needed.push("TRIGGER");
+    let lacking = look.rights.lacks(&needed);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let (right, account, schema) =
+        (lacking.join(", "), look.rights.account().to_owned(), look.schema.clone());
+    let grant = format!("GRANT {right} ON {}.* TO {account}", quote::name(&schema));
+    Err(RestoreError::MissingLiveRight { account, right, schema, grant })
+}
+
+/// Whether the account may make a schema of the restore's own and work in it.
+pub(super) fn may_make(look: &Look, scratch: &str, needed: &[&'static str]) -> Result<(), RestoreError> {
+    let lacking = look.rights.lacks_on(scratch, needed);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let (right, account) = (lacking.join(", "), look.rights.account().to_owned());
+    let grant = format!("GRANT {right} ON {PATTERN}.* TO {account}");
+    Err(RestoreError::MissingRight { account, right, pattern: "undercroft_…".to_owned(), grant })
 }

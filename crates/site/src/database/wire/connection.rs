@@ -19,7 +19,21 @@ pub(in crate::database) struct Connection {
     place: String,
     version: String,
     doing: String,
+    /// Whether a backslash in a text is an ordinary character, as the server said last.
+    plain_backslash: bool,
 }
+
+/// What a statement did that gives no rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::database) struct Done {
+    /// Rows that it inserted or changed.
+    pub(in crate::database) rows: u64,
+    /// How many warnings it gave.
+    pub(in crate::database) warnings: u16,
+}
+
+/// The bit of the session's status that says that a backslash in a text is an ordinary character.
+const NO_BACKSLASH_ESCAPES: u16 = 0x0200;
 
 /// One row, each value by its column's name.
 #[derive(Debug, Default)]
@@ -53,7 +67,9 @@ impl Connection {
         let (stream, place) =
             reach(&target.address).map_err(|(place, source)| DatabaseError::Unreachable { place, source })?;
         match log_in(Packets::new(stream), target, watch) {
-            Ok((packets, version)) => Ok(Connection { packets, place, version, doing: String::new() }),
+            Ok((packets, version)) => {
+                Ok(Connection { packets, place, version, doing: String::new(), plain_backslash: false })
+            }
             Err(error) => Err(shut_out(place, target, error)),
         }
     }
@@ -129,21 +145,49 @@ impl Connection {
         sql: &str,
         watch: &'c dyn Observer,
     ) -> Result<Rows<'c>, DatabaseError> {
-        let mut command = Vec::with_capacity(1 + sql.len());
-        command.push(QUERY);
-        command.extend_from_slice(sql.as_bytes());
-        if let Err(error) = self.packets.send_command(&command) {
+        self.query_bytes(sql.as_bytes(), watch)
+    }
+
+    /// Runs a statement in whatever character set the session is in, and says what it did; rows that it gives
+    /// don't matter.
+    pub(in crate::database) fn execute(
+        &mut self,
+        sql: &[u8],
+        watch: &dyn Observer,
+    ) -> Result<Done, DatabaseError> {
+        let mut rows = self.query_bytes(sql, watch)?;
+        while rows.next()?.is_some() {}
+        Ok(Done { rows: rows.affected, warnings: rows.warnings })
+    }
+
+    /// Whether a backslash in a text is an ordinary character to the session.
+    pub(in crate::database) fn is_backslash_plain(&self) -> bool {
+        self.plain_backslash
+    }
+
+    fn query_bytes<'c>(&'c mut self, sql: &[u8], watch: &'c dyn Observer) -> Result<Rows<'c>, DatabaseError> {
+        if let Err(error) = self.packets.send_command(QUERY, sql) {
             return Err(self.failed(error));
         }
+        let (mut done, mut status) = (Done::default(), None);
         let count = {
             let packet = self.next(watch)?;
             match packet.first() {
-                Some(0x00) => Ok(0),
+                Some(0x00) => match read_done(packet) {
+                    Ok((read, flags)) => {
+                        (done, status) = (read, Some(flags));
+                        Ok(0)
+                    }
+                    Err(Malformed) => Err("an acknowledgement that is none"),
+                },
                 Some(0xFB) | None => Err("a request for a file instead of rows"),
                 Some(_) => next_number(&mut &*packet).map_err(|Malformed| "no count of columns"),
             }
         };
         let count = count.map_err(|what| self.garbled(what))?;
+        if let Some(flags) = status {
+            self.plain_backslash = flags & NO_BACKSLASH_ESCAPES != 0;
+        }
         let mut columns = Vec::with_capacity(count.min(4096));
         for _ in 0..count {
             let name = column_name(self.next(watch)?);
@@ -152,7 +196,14 @@ impl Connection {
         if count > 0 && !is_end(self.next(watch)?) {
             return Err(self.garbled("more columns than it said"));
         }
-        Ok(Rows { done: count == 0, connection: self, watch, columns, warnings: 0 })
+        Ok(Rows {
+            done: count == 0,
+            connection: self,
+            watch,
+            columns,
+            warnings: done.warnings,
+            affected: done.rows,
+        })
     }
 
     /// The next packet that is no error.
@@ -190,6 +241,7 @@ pub(in crate::database) struct Rows<'c> {
     watch: &'c dyn Observer,
     columns: Vec<Vec<u8>>,
     warnings: u16,
+    affected: u64,
     done: bool,
 }
 
@@ -223,6 +275,16 @@ impl Rows<'_> {
     pub(in crate::database) fn garbled(&self, what: &'static str) -> DatabaseError {
         self.connection.garbled(what)
     }
+}
+
+/// What the acknowledgement of a statement says, and the session's status.
+fn read_done(packet: &[u8]) -> Result<(Done, u16), Malformed> {
+    let mut rest = packet.get(1..).ok_or(Malformed)?;
+    let rows = next_number(&mut rest)? as u64;
+    next_number(&mut rest)?;
+    let [a, b, c, d] = *rest.first_chunk::<4>().ok_or(Malformed)?;
+    let (status, warnings) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+    Ok((Done { rows, warnings }, status))
 }
 
 /// Whether a packet closes a list; a row that begins with the same byte is longer.

@@ -1,4 +1,4 @@
-//! A connection to a MySQL or MariaDB server: the protocol, as far as reading a schema needs it.
+//! A connection to a MySQL or MariaDB server: the protocol, as far as reading and loading a schema need it.
 //!
 //! [`transport`] reaches the server, [`tls`] encrypts, [`packet`] cuts the stream of bytes into packets,
 //! [`login`] proves who we are, and [`connection`] runs statements. Rows are given as the packets that the
@@ -13,5 +13,5 @@ mod tls;
 mod transport;
 mod value;
 
-pub(super) use connection::{Connection, Record};
+pub(super) use connection::{Connection, Done, Record};
 pub(super) use value::{Malformed, next_value};

@@ -66,10 +66,28 @@ impl Packets {
         Ok(packets)
     }
 
-    /// Sends a command, with which numbers begin anew. It must be shorter than 16 MB.
-    pub(super) fn send_command(&mut self, payload: &[u8]) -> Result<(), PacketError> {
+    /// Sends a command, with which numbers begin anew; one of 16 MB or more in several chunks.
+    pub(super) fn send_command(&mut self, kind: u8, text: &[u8]) -> Result<(), PacketError> {
         self.number = 0;
-        self.send(payload)
+        let mut payload = Vec::with_capacity(HEADER + 1 + text.len().min(CHUNK_MAX));
+        let (mut first, mut rest) = (Some(kind), text);
+        loop {
+            let room = CHUNK_MAX - usize::from(first.is_some());
+            let (chunk, after) = rest.split_at(rest.len().min(room));
+            let len = chunk.len() + usize::from(first.is_some());
+            let [a, b, c, _] = (len as u32).to_le_bytes();
+            payload.clear();
+            payload.extend([a, b, c, self.number]);
+            payload.extend(first.take());
+            payload.extend_from_slice(chunk);
+            self.number = self.number.wrapping_add(1);
+            self.stream.write_all(&payload).map_err(PacketError::Broken)?;
+            rest = after;
+            // A chunk that is full says that there is another, even if that is empty.
+            if len < CHUNK_MAX {
+                return self.stream.flush().map_err(PacketError::Broken);
+            }
+        }
     }
 
     /// Sends an answer to the packet that came last. It must be shorter than 16 MB.

@@ -1,0 +1,281 @@
+//! Loading one section of a dump.
+
+use std::io::Read;
+
+use undercroft_model::{Cancelled, Element, Observer};
+use undercroft_vault::sections::SectionSource;
+use undercroft_vault::stream::SectionKind;
+
+use super::adapt::{Change, Taken, adapt};
+use super::sort::{Kind, sort};
+use super::split::{SplitError, Splitter};
+use super::{Mode, Shared};
+use crate::database::error::{DatabaseError, cut};
+use crate::database::restore::RestoreError;
+use crate::database::wire::{Connection, Done};
+
+/// So much of a statement is shown in an error.
+const SHOWN: usize = 80;
+
+/// What a section is, as a person would say it.
+pub(super) fn named(dump: &dyn SectionSource, place: usize) -> String {
+    let Some(section) = dump.sections().get(place) else { return "the dump".to_owned() };
+    let name = &section.label.name;
+    match section.label.kind {
+        SectionKind::Preamble => "the beginning".to_owned(),
+        SectionKind::Table => format!("the table {name}"),
+        SectionKind::Sequence => format!("the sequence {name}"),
+        SectionKind::View if name.is_empty() => "the views".to_owned(),
+        SectionKind::View => format!("the view {name}"),
+        SectionKind::Routines => "the routines".to_owned(),
+        SectionKind::Events => "the events".to_owned(),
+        SectionKind::End => "the end".to_owned(),
+    }
+}
+
+/// Sets a session up as the dump says.
+pub(super) fn run_preamble(
+    shared: &Shared<'_, '_>,
+    connection: &mut Connection,
+    preamble: Option<&[u8]>,
+) -> Result<(), RestoreError> {
+    let Some(text) = preamble else { return Ok(()) };
+    let section = "the beginning".to_owned();
+    Part { shared, connection, section, tail: Vec::new(), has_programs: false, programs: Vec::new() }
+        .run(text)?;
+    Ok(())
+}
+
+/// Loads the section at a place of the dump.
+pub(super) fn load_section(
+    shared: &Shared<'_, '_>,
+    connection: &mut Connection,
+    place: usize,
+) -> Result<(), RestoreError> {
+    let section = named(shared.job.dump, place);
+    connection.set_doing(&format!("loading {section}"));
+    if shared.job.mode == Mode::Load {
+        shared.job.observer.doing(Element::Database, &format!("loading {section}"));
+    }
+    let text = shared.job.dump.open(place);
+    let text = text.map_err(|source| RestoreError::Dump { section: section.clone(), source })?;
+    let part =
+        Part { shared, connection, section, tail: Vec::new(), has_programs: false, programs: Vec::new() };
+    let programs = part.run(text)?;
+    if !programs.is_empty() {
+        shared.parts().programs.insert(place, programs);
+    }
+    Ok(())
+}
+
+/// A section that is being loaded.
+struct Part<'p, 'j, 'a> {
+    shared: &'p Shared<'j, 'a>,
+    connection: &'p mut Connection,
+    section: String,
+    /// Settings since the last statement that was run, and the programs among them.
+    tail: Vec<Vec<u8>>,
+    has_programs: bool,
+    programs: Vec<Vec<u8>>,
+}
+
+impl Part<'_, '_, '_> {
+    fn run(mut self, text: impl Read) -> Result<Vec<Vec<u8>>, RestoreError> {
+        let observer = self.shared.job.observer;
+        let mut splitter = Splitter::new(text);
+        loop {
+            let plain = self.connection.is_backslash_plain();
+            let statement = match splitter.next(plain) {
+                Ok(Some(statement)) => statement,
+                Ok(None) => break,
+                Err(SplitError::Read(source)) => {
+                    return Err(RestoreError::Dump { section: self.section, source });
+                }
+                Err(other) => {
+                    return Err(RestoreError::Text { section: self.section, reason: other.to_string() });
+                }
+            };
+            if observer.cancelled() {
+                return Err(Cancelled.into());
+            }
+            self.statement(statement, plain)?;
+            self.advance(splitter.taken());
+        }
+        self.advance(splitter.taken());
+        self.settle();
+        self.execute(b"COMMIT")?;
+        Ok(self.programs)
+    }
+
+    fn statement(&mut self, statement: &[u8], plain: bool) -> Result<(), RestoreError> {
+        match sort(statement, plain) {
+            Kind::Insert(table) => {
+                self.settle();
+                self.insert(&table, statement)
+            }
+            kind @ (Kind::Program(_) | Kind::AlterSchema) => {
+                self.has_programs |= !matches!(kind, Kind::AlterSchema);
+                self.tail.push(statement.to_vec());
+                Ok(())
+            }
+            kind @ Kind::Set => {
+                self.tail.push(statement.to_vec());
+                let statement = self.adapted(statement, &kind, plain);
+                self.run_now(&statement).map(drop)
+            }
+            kind @ (Kind::CreateTable(_) | Kind::CreateSequence(_)) => {
+                self.settle();
+                self.create(statement, kind, plain)
+            }
+            Kind::Drop | Kind::SetValue | Kind::Keys(_) | Kind::Commit => self.other(statement),
+            // Nobody else knows of the schema that is loaded; and locks would rule out what is not locked.
+            Kind::Lock | Kind::Skip => Ok(()),
+            Kind::Forbidden => {
+                Err(RestoreError::Forbidden { section: self.section.clone(), statement: shown(statement) })
+            }
+        }
+    }
+
+    /// Runs a statement that is not about rows; one that removes what a view will replace belongs to the view.
+    fn other(&mut self, statement: &[u8]) -> Result<(), RestoreError> {
+        if self.section == "the views" {
+            self.tail.push(statement.to_vec());
+            return Ok(());
+        }
+        self.settle();
+        self.execute(statement).map(drop)
+    }
+
+    fn advance(&self, bytes: u64) {
+        if self.shared.job.mode == Mode::Load && bytes > 0 {
+            self.shared.job.observer.advance(Element::Database, bytes, 0);
+        }
+    }
+
+    /// Programs that came before are complete; settings without any are not needed again.
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.has_programs) {
+            self.programs.append(&mut self.tail);
+        }
+        self.tail.clear();
+    }
+
+    fn create(&mut self, statement: &[u8], kind: Kind, plain: bool) -> Result<(), RestoreError> {
+        let adapted = self.adapted(statement, &kind, plain);
+        self.execute(&adapted)?;
+        if let Kind::CreateTable(name) | Kind::CreateSequence(name) = kind {
+            let mut parts = self.shared.parts();
+            if self.section.starts_with("the table") || self.section == "the beginning" {
+                parts.loaded.rows.entry(name.clone()).or_default();
+            }
+            parts.loaded.definitions.insert(name, adapted);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, table: &str, statement: &[u8]) -> Result<(), RestoreError> {
+        let done = match self.shared.job.rewrite {
+            None => self.execute(statement)?,
+            Some(rewrite) => {
+                let mut changed = statement.to_vec();
+                let result = rewrite.rewrite(table, &mut changed);
+                let section = || format!("the table {table}");
+                result.map_err(|reason| RestoreError::Rewrite { section: section(), reason })?;
+                self.execute(&changed)?
+            }
+        };
+        match self.shared.parts().loaded.rows.get_mut(table) {
+            Some(rows) => *rows += done.rows,
+            None => {
+                let reason = format!("rows come before the definition of the table {table}");
+                return Err(RestoreError::Text { section: self.section.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn adapted(&self, statement: &[u8], kind: &Kind, plain: bool) -> Vec<u8> {
+        let (statement, changes) = adapt(statement, kind, self.shared.job.taken, plain);
+        if !changes.is_empty() {
+            self.shared.parts().loaded.changes.extend(changes);
+        }
+        statement
+    }
+
+    fn execute(&mut self, statement: &[u8]) -> Result<Done, RestoreError> {
+        if self.shared.job.mode == Mode::Collect { Ok(Done::default()) } else { self.run_now(statement) }
+    }
+
+    fn run_now(&mut self, statement: &[u8]) -> Result<Done, RestoreError> {
+        let len = statement.len() as u64;
+        let allowed = self.shared.packet_max;
+        if len >= allowed {
+            return Err(RestoreError::RowTooLong { row: len, allowed });
+        }
+        let result = self.connection.execute(statement, self.shared.job.observer);
+        result.map_err(|error| refused(&self.section, statement, error))
+    }
+}
+
+/// The error of a statement that the server refused.
+pub(in crate::database) fn refused(section: &str, statement: &[u8], error: DatabaseError) -> RestoreError {
+    match error {
+        DatabaseError::Statement { code, message, .. } => {
+            // The server repeats what it did not understand, and that may be anybody's data.
+            let is_rows = matches!(sort(statement, false), Kind::Insert(_));
+            let message = if is_rows && matches!(code, 1064 | 1062 | 1366 | 1406 | 1292) {
+                match code {
+                    1064 => "it is not SQL to this server".to_owned(),
+                    1062 => "a row has a key that another one has".to_owned(),
+                    _ => "a value does not fit its column".to_owned(),
+                }
+            } else {
+                message
+            };
+            RestoreError::Refused { section: section.to_owned(), statement: shown(statement), code, message }
+        }
+        other => other.into(),
+    }
+}
+
+/// How a statement begins, up to the first row.
+pub(in crate::database) fn shown(statement: &[u8]) -> String {
+    let head = statement.get(..SHOWN).unwrap_or(statement);
+    match sort(statement, false) {
+        Kind::Insert(table) => format!("INSERT INTO {table} …"),
+        Kind::Set => "SET …".to_owned(),
+        _ => {
+            let mut text = cut(head);
+            if statement.len() > SHOWN {
+                text.push('…');
+            }
+            text
+        }
+    }
+}
+
+/// Runs a statement that makes a trigger, view, routine or event, or a setting between them; tells what had to be
+/// changed in it.
+pub(in crate::database) fn run_program(
+    connection: &mut Connection,
+    statement: &[u8],
+    taken: &Taken,
+    watch: &dyn Observer,
+) -> Result<Vec<Change>, RestoreError> {
+    let plain = connection.is_backslash_plain();
+    let kind = sort(statement, plain);
+    if !matches!(kind, Kind::Set | Kind::Program(_) | Kind::AlterSchema | Kind::Drop) {
+        let section = "the triggers, views, routines or events".to_owned();
+        return Err(RestoreError::Forbidden { section, statement: shown(statement) });
+    }
+    let (adapted, changes) = adapt(statement, &kind, taken, plain);
+    let result = connection.execute(&adapted, watch);
+    result.map_err(|error| refused("the triggers, views, routines and events", statement, error))?;
+    Ok(changes)
+}
+
+/// A statement as [`run_program`] would run it.
+pub(in crate::database) fn adapt_program(statement: &[u8], taken: &Taken) -> Vec<u8> {
+    let kind = sort(statement, false);
+    adapt(statement, &kind, taken, false).0
+}

@@ -1,0 +1,62 @@
+//! Loading a dump straight over the live schema.
+
+use std::collections::BTreeSet;
+
+use undercroft_vault::stream::SectionKind;
+
+use super::error::RestoreError;
+use super::hand::{Hand, target_in};
+use super::order::{Order, Staged};
+use super::prepare::{connections, count, known_collation};
+use super::programs::{make, tell};
+use crate::database::load::{self, Job, Mode, Taken};
+use crate::database::quote;
+
+/// Loads the dump over what is live and removes what is not in it. Begun anew after a failure or a kill, it ends
+/// the same; until then the schema is a mixture.
+pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
+    let mut hand = Hand::open(staged, order)?;
+    hand.doing("removing what is live");
+    hand.drop_triggers()?;
+    hand.drop_views()?;
+    hand.drop_routines()?;
+    let of_table = |kind| matches!(kind, SectionKind::Table | SectionKind::Sequence);
+    let there: BTreeSet<&str> = order
+        .dump
+        .sections()
+        .iter()
+        .filter(|section| of_table(section.label.kind))
+        .map(|section| &*section.label.name)
+        .collect();
+    if staged.only.is_none() {
+        for table in hand.tables(&staged.schema)?.iter().filter(|name| !there.contains(name.as_str())) {
+            let place = format!("{}.{}", quote::name(&staged.schema), quote::name(table));
+            hand.run(&format!("DROP TABLE IF EXISTS {place}"))?;
+        }
+    }
+    let target = target_in(order.target, &staged.schema);
+    let only: Option<BTreeSet<String>> = staged.only.as_ref().map(|only| only.iter().cloned().collect());
+    let job = Job {
+        mode: Mode::Load,
+        target: &target,
+        dump: order.dump,
+        only: only.as_ref(),
+        rewrite: order.rewrite,
+        taken,
+        observer: order.observer,
+    };
+    let mut loaded = load::load(&job, connections())?;
+    count(order, &loaded)?;
+    if let Some(collation) = known_collation(&loaded, taken) {
+        hand.set_collation(&collation)?;
+    }
+    let programs = std::mem::take(&mut loaded.programs);
+    loaded.changes.extend(make(
+        &target,
+        programs.iter().map(|statement| &statement[..]),
+        taken,
+        order.observer,
+    )?);
+    tell(&loaded.changes, order.observer);
+    Ok(())
+}

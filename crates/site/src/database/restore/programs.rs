@@ -1,0 +1,137 @@
+//! Triggers, views, routines and events: those that are live, as statements, and making them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
+
+use undercroft_model::{DatabaseTarget, Element, Observer, Remark};
+use undercroft_vault::sections::{SectionSource, TextSection};
+use undercroft_vault::stream::{Section, SectionLabel, TextSink};
+
+use super::error::RestoreError;
+use crate::database::load::{self, Change, Job, Loaded, Mode, Taken};
+use crate::database::snapshot::Snapshot;
+use crate::database::wire::Connection;
+
+/// Definitions of a whole schema, as our dumper writes them, without any rows.
+#[derive(Default)]
+pub(super) struct Definitions {
+    list: Vec<TextSection>,
+    texts: Vec<Vec<u8>>,
+}
+
+impl SectionSource for Definitions {
+    fn sections(&self) -> &[TextSection] {
+        &self.list
+    }
+
+    fn open(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
+        let text = self.texts.get(place).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(&text[..]))
+    }
+}
+
+/// Keeps what is written to it.
+#[derive(Default)]
+struct Kept(Mutex<BTreeMap<u32, (SectionLabel, Vec<u8>)>>);
+
+struct Keeping<'k> {
+    kept: &'k Kept,
+    ordinal: u32,
+    label: SectionLabel,
+    text: Vec<u8>,
+}
+
+impl TextSink for Kept {
+    fn section(&self, ordinal: u32, label: SectionLabel) -> io::Result<Box<dyn Section + '_>> {
+        Ok(Box::new(Keeping { kept: self, ordinal, label, text: Vec::new() }))
+    }
+}
+
+impl Section for Keeping<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.text.extend_from_slice(text);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: Option<u64>) -> io::Result<()> {
+        let mut kept = self.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(self.ordinal, (self.label, self.text));
+        Ok(())
+    }
+}
+
+/// Hears nothing, but knows whether the job is still wanted.
+pub(super) struct Quiet<'a>(pub(super) &'a dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn doing(&self, _: Element, _: &str) {}
+    fn expect(&self, _: Element, _: u64) {}
+    fn advance(&self, _: Element, _: u64, _: u64) {}
+    fn remark(&self, _: Element, _: Remark) {}
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
+/// Reads the definitions of all that is in the target's schema.
+pub(super) fn definitions(
+    target: &DatabaseTarget,
+    watch: &dyn Observer,
+) -> Result<Definitions, RestoreError> {
+    let target = DatabaseTarget { structure_only: vec!["*".to_owned()], ..target.clone() };
+    let (kept, watch) = (Kept::default(), Quiet(watch));
+    Snapshot::open(&target, &watch)?.dump(&kept, &watch)?;
+    let kept = kept.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut definitions = Definitions::default();
+    for (label, text) in kept.into_values() {
+        definitions.list.push(TextSection { label, rows: None, raw_len: text.len() as u64 });
+        definitions.texts.push(text);
+    }
+    Ok(definitions)
+}
+
+/// Takes the definitions out of a dump without running them.
+pub(super) fn collect(
+    target: &DatabaseTarget,
+    dump: &dyn SectionSource,
+    only: Option<&BTreeSet<String>>,
+    watch: &dyn Observer,
+) -> Result<Loaded, RestoreError> {
+    let taken = Taken::default();
+    let watch = Quiet(watch);
+    let job = Job { mode: Mode::Collect, target, dump, only, rewrite: None, taken: &taken, observer: &watch };
+    load::load(&job, 1)
+}
+
+/// Makes triggers, views, routines and events in the target's schema.
+pub(super) fn make<'s>(
+    target: &DatabaseTarget,
+    statements: impl IntoIterator<Item = &'s [u8]>,
+    taken: &Taken,
+    watch: &dyn Observer,
+) -> Result<BTreeSet<Change>, RestoreError> {
+    let mut connection: Connection = load::open(target, watch)?;
+    connection.set_doing("making triggers, views, routines and events");
+    let mut changes = BTreeSet::new();
+    for statement in statements {
+        changes.extend(load::run_program(&mut connection, statement, taken, watch)?);
+    }
+    Ok(changes)
+}
+
+/// Tells what had to be changed.
+pub(super) fn tell(changes: &BTreeSet<Change>, watch: &dyn Observer) {
+    for change in changes {
+        let text = match change {
+            Change::Definer(account) => format!(
+                "programs of {account} are made in the name of the account that restores: that one is not there, or \
+                 may not be set"
+            ),
+            Change::Collation(name, other) => {
+                format!("the server does not know the collation {name}: {other} was taken instead")
+            }
+        };
+        watch.remark(Element::Database, Remark::note("", text));
+    }
+}

@@ -1,0 +1,281 @@
+//! Making what was prepared live, and taking it back.
+//!
+//! Nothing is remembered of which table was moved already: where a table is says it. A table that was loaded and is
+//! no longer in the scratch schema is live; whatever else is live was live before, and goes into the schema of the
+//! old ones. So a statement that a dying server left half done is gone on with, in either direction.
+
+use std::collections::BTreeSet;
+
+use super::error::RestoreError;
+use super::hand::{Hand, target_in};
+use super::journal::{self, Note, Part, Phase, Whose};
+use super::order::{Order, Staged, Way};
+use super::prepare::{foreign_keys, taken};
+use super::programs::{collect, definitions, make, tell};
+use super::{in_place, rename};
+use crate::database::load::Taken;
+use crate::database::quote;
+use crate::database::wire::Connection;
+
+/// Makes what was prepared live; in place, loads the dump over what is live. Can be called again after it was
+/// killed at any point or has finished, and then ends the same.
+///
+/// # Errors
+/// [`RestoreError`]. The live schema is as it was before, unless it is [`RestoreError::HalfSwitched`] or the way
+/// is in place.
+pub fn switch(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
+    let taken = taken(order)?;
+    if staged.way == Way::InPlace {
+        return in_place::load_over(staged, order, &taken);
+    }
+    let mut hand = Hand::open(staged, order)?;
+    match journal::phase(&mut hand.connection, staged, order.observer)? {
+        Phase::Switched => return Ok(()),
+        Phase::None | Phase::Loading => {
+            let what = format!("the schema {} does not hold a whole dump", staged.scratch);
+            return Err(RestoreError::NotPrepared { what });
+        }
+        Phase::Backing => back(&mut hand, order, &taken)?,
+        Phase::Prepared | Phase::Switching => {}
+    }
+    let Err(error) = forward(&mut hand, order, &taken) else { return Ok(()) };
+    // Its connection may be what failed.
+    drop(hand);
+    let undone = Hand::open(staged, order).and_then(|mut hand| match hand_phase(&mut hand)? {
+        Phase::Switching | Phase::Backing => back(&mut hand, order, &taken),
+        _ => Ok(()),
+    });
+    match undone {
+        Ok(()) => Err(error),
+        Err(then) => Err(RestoreError::HalfSwitched {
+            schema: staged.schema.clone(),
+            scratch: staged.scratch.clone(),
+            old: staged.old.clone(),
+            why: error.to_string(),
+            then: then.to_string(),
+        }),
+    }
+}
+
+fn hand_phase(hand: &mut Hand<'_>) -> Result<Phase, RestoreError> {
+    journal::phase(&mut hand.connection, hand.staged, hand.watch)
+}
+
+/// Takes a switch back: the live schema is as it was. Can be called again, and where nothing was switched it
+/// does nothing.
+///
+/// # Errors
+/// [`RestoreError`]; [`RestoreError::NotReversible`] in place, and once [`clean_up`] has been.
+pub fn switch_back(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
+    if staged.way == Way::InPlace {
+        return Err(RestoreError::NotReversible { why: "it was done in place" });
+    }
+    let taken = taken(order)?;
+    let mut hand = Hand::open(staged, order)?;
+    match hand_phase(&mut hand)? {
+        Phase::None => Err(RestoreError::NotReversible { why: "the old tables were removed" }),
+        Phase::Loading | Phase::Prepared => Ok(()),
+        Phase::Switching | Phase::Switched | Phase::Backing => back(&mut hand, order, &taken),
+    }
+}
+
+/// Removes whatever the restore made beside the live schema, and nothing that is live or another's.
+///
+/// # Errors
+/// [`RestoreError`] if the server fails, or a switch is half done; it can be called again then.
+pub fn clean_up(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
+    if staged.way == Way::InPlace {
+        return Ok(());
+    }
+    clean_up_with(&mut Hand::open(staged, order)?)
+}
+
+pub(super) fn clean_up_with(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
+    let staged = hand.staged;
+    let phase = hand_phase(hand)?;
+    if matches!(phase, Phase::Switching | Phase::Backing) {
+        return Err(RestoreError::HalfSwitched {
+            schema: staged.schema.clone(),
+            scratch: staged.scratch.clone(),
+            old: staged.old.clone(),
+            why: "the process that switched was stopped".to_owned(),
+            then: "the switch has to be finished or taken back before anything is removed".to_owned(),
+        });
+    }
+    hand.doing("removing what the restore does not need any more");
+    // What a killed process has asked for may still be going on there.
+    for (id, _) in hand.others_in(&[&staged.scratch, &staged.old])? {
+        let _ = hand.run(&format!("KILL {id}"));
+    }
+    if phase != Phase::Switched && !hand.tables(&staged.old)?.is_empty() {
+        return Err(RestoreError::NotOurs { schema: staged.old.clone() });
+    }
+    // The notes go last: they say what may be removed.
+    remove(hand, &staged.old)?;
+    remove(hand, &staged.scratch)
+}
+
+fn remove(hand: &mut Hand<'_>, schema: &str) -> Result<(), RestoreError> {
+    match journal::whose(&mut hand.connection, hand.staged, schema, hand.watch)? {
+        Whose::Nobodys => return Ok(()),
+        Whose::Others => return Err(RestoreError::NotOurs { schema: schema.to_owned() }),
+        Whose::Ours | Whose::Empty => {}
+    }
+    let quoted = quote::name(schema);
+    for table in hand.tables(schema)? {
+        hand.run(&format!("DROP TABLE IF EXISTS {quoted}.{}", quote::name(&table)))?;
+    }
+    Ok(hand.run(&format!("DROP DATABASE IF EXISTS {quoted}"))?)
+}
+
+/// From any point of a switch to its end.
+fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
+    let (staged, watch) = (hand.staged, hand.watch);
+    if hand_phase(hand)? == Phase::Prepared {
+        note_live(hand, order)?;
+    }
+    hand.doing("switching the tables");
+    rename::patiently(hand, |hand| {
+        hand.drop_triggers()?;
+        hand.drop_views()?;
+        let (out, into) = forward_moves(hand)?;
+        rename::rename(hand, &[out, into].concat())
+    })?;
+    hand.doing("making triggers, views, routines and events");
+    hand.drop_triggers()?;
+    hand.drop_views()?;
+    hand.drop_routines()?;
+    set_collation(hand, Part::NewCollation)?;
+    for (table, line) in journal::read(&mut hand.connection, staged, Part::Key, watch)? {
+        add_key(hand, &table, &line)?;
+    }
+    mend_children(hand)?;
+    make_noted(hand, order, taken, Part::New)?;
+    Ok(journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?)
+}
+
+/// From any point of a switch to where it began.
+fn back(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
+    let (staged, watch) = (hand.staged, hand.watch);
+    journal::set_phase(&mut hand.connection, staged, Phase::Backing, watch)?;
+    hand.doing("taking the switch back");
+    rename::patiently(hand, |hand| {
+        hand.drop_triggers()?;
+        hand.drop_views()?;
+        let moves = backward_moves(hand)?;
+        rename::rename(hand, &moves)
+    })?;
+    hand.drop_routines()?;
+    set_collation(hand, Part::OldCollation)?;
+    mend_children(hand)?;
+    // What was there before is made again just as it was.
+    let as_it_was = Taken { accounts: None, ..taken.clone() };
+    make_noted(hand, order, &as_it_was, Part::Old)?;
+    Ok(journal::set_phase(&mut hand.connection, staged, Phase::Prepared, watch)?)
+}
+
+/// Notes what has to be known to go back, and makes the schema that the live tables go into.
+fn note_live(hand: &mut Hand<'_>, order: &Order<'_>) -> Result<(), RestoreError> {
+    let (staged, watch) = (hand.staged, hand.watch);
+    hand.doing("noting what is live");
+    let live = target_in(order.target, &staged.schema);
+    let only: Option<BTreeSet<String>> = staged.only.as_ref().map(|only| only.iter().cloned().collect());
+    let there = definitions(&live, watch)?;
+    let whole = collect(&live, &there, None, watch)?;
+    let programs = match &only {
+        None => whole.programs.clone(),
+        Some(only) => collect(&live, &there, Some(only), watch)?.programs,
+    };
+    let statements: Vec<Note> = programs.into_iter().map(|statement| (String::new(), statement)).collect();
+    let collation = hand.collation()?;
+    let mut children: Vec<Note> = Vec::new();
+    for (table, definition) in whole.definitions.iter().filter(|(table, _)| !hand.is_wanted(table)) {
+        let keys = foreign_keys(definition).into_iter().filter(|key| hand.is_wanted(&key.parent));
+        children.extend(keys.map(|key| (table.clone(), key.line)));
+    }
+    let connection: &mut Connection = &mut hand.connection;
+    journal::write(connection, staged, Part::Old, &statements, watch)?;
+    journal::write(connection, staged, Part::OldCollation, &[(collation, Vec::new())], watch)?;
+    journal::write(connection, staged, Part::ChildKey, &children, watch)?;
+    journal::make_schema(connection, staged, &staged.old, None, watch)?;
+    Ok(journal::set_phase(connection, staged, Phase::Switching, watch)?)
+}
+
+/// The tables that were loaded.
+fn loaded(hand: &mut Hand<'_>) -> Result<BTreeSet<String>, RestoreError> {
+    let notes = journal::read(&mut hand.connection, hand.staged, Part::Table, hand.watch)?;
+    Ok(notes.into_iter().map(|(name, _)| name).collect())
+}
+
+type Moves = Vec<rename::Move>;
+
+/// What is live and was not loaded goes out; what was loaded and is not live goes in.
+fn forward_moves(hand: &mut Hand<'_>) -> Result<(Moves, Moves), RestoreError> {
+    let staged = hand.staged;
+    let (loaded, scratch, live) =
+        (loaded(hand)?, hand.tables(&staged.scratch)?, hand.tables(&staged.schema)?);
+    let is_in = |name: &String| loaded.contains(name) && !scratch.contains(name);
+    let out = live.iter().filter(|name| hand.is_wanted(name) && !is_in(name));
+    let out = out.map(|name| rename::Move::new(&staged.schema, name, &staged.old)).collect();
+    let into = scratch
+        .iter()
+        .filter(|name| loaded.contains(*name))
+        .map(|name| rename::Move::new(&staged.scratch, name, &staged.schema))
+        .collect();
+    Ok((out, into))
+}
+
+/// What was loaded and is live goes back, and so does what was live. A table that is live and neither was made by
+/// the site since: it stays, unless an old one has its name.
+fn backward_moves(hand: &mut Hand<'_>) -> Result<Moves, RestoreError> {
+    let staged = hand.staged;
+    let (loaded, scratch) = (loaded(hand)?, hand.tables(&staged.scratch)?);
+    let (live, old) = (hand.tables(&staged.schema)?, hand.tables(&staged.old)?);
+    let mut moves = Moves::new();
+    for name in &live {
+        let is_in = loaded.contains(name) && !scratch.contains(name);
+        if is_in || old.contains(name) {
+            moves.push(rename::Move::new(&staged.schema, name, &staged.scratch));
+        }
+    }
+    moves.extend(old.iter().map(|name| rename::Move::new(&staged.old, name, &staged.schema)));
+    Ok(moves)
+}
+
+fn set_collation(hand: &mut Hand<'_>, part: Part) -> Result<(), RestoreError> {
+    let notes = journal::read(&mut hand.connection, hand.staged, part, hand.watch)?;
+    let Some((collation, _)) = notes.first() else { return Ok(()) };
+    Ok(hand.set_collation(collation)?)
+}
+
+/// Foreign keys of tables that stay follow the table that they refer to when that is renamed; they are to refer to
+/// the one that has its name now.
+fn mend_children(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
+    let notes = journal::read(&mut hand.connection, hand.staged, Part::ChildKey, hand.watch)?;
+    notes.iter().try_for_each(|(table, line)| add_key(hand, table, line))
+}
+
+/// Makes a foreign key of a live table, instead of the one that has its name.
+fn add_key(hand: &mut Hand<'_>, table: &str, line: &[u8]) -> Result<(), RestoreError> {
+    let place = format!("{}.{}", quote::name(&hand.staged.schema), quote::name(table));
+    let line = String::from_utf8_lossy(line).into_owned();
+    let Some((name, _)) = line.strip_prefix("CONSTRAINT ").and_then(|rest| rest.split_once(" FOREIGN KEY ("))
+    else {
+        return Ok(());
+    };
+    match hand.run(&format!("ALTER TABLE {place} DROP FOREIGN KEY {name}")) {
+        // It was dropped before, by a process that was killed then; or it is one of a table that was loaded.
+        Err(error) if error.code() == Some(1091) => {}
+        other => other?,
+    }
+    Ok(hand.run(&format!("ALTER TABLE {place} ADD {line}"))?)
+}
+
+fn make_noted(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken, part: Part) -> Result<(), RestoreError> {
+    let staged = hand.staged;
+    let notes = journal::read(&mut hand.connection, staged, part, hand.watch)?;
+    let live = target_in(order.target, &staged.schema);
+    let changes = make(&live, notes.iter().map(|(_, statement)| &statement[..]), taken, hand.watch)?;
+    tell(&changes, hand.watch);
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! What bringing a database back promises, against a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../database/compare.rs"]
+mod compare;
+mod oracle;
+mod proof;
+mod refused;
+mod support;
+mod switched;
+mod trouble;

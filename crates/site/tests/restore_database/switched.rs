@@ -1,0 +1,157 @@
+//! What was dumped comes back, whatever is live.
+
+use undercroft_site::database::restore::{Way, clean_up, plan, prepare, stage, switch, switch_back};
+use undercroft_testkit::mariadb::{Server, huge_row};
+use undercroft_testkit::{mysql, newer};
+
+use crate::compare::described;
+use crate::support::{
+    Dump, ID, SCRATCH, Told, assert_is, assert_nothing_left, order, restore, server, target, with_traps,
+};
+
+/// Changes a schema in every way that a restore has to undo.
+pub const SPOILT: &str = "
+    DROP TABLE `select`; DELETE FROM texts; UPDATE watched SET note = 'changed'; DROP TABLE unique_key;
+    CREATE TABLE extra (id INT PRIMARY KEY); INSERT INTO extra VALUES (1);
+    CREATE TRIGGER extra_trigger BEFORE INSERT ON extra FOR EACH ROW SET NEW.id = 2;
+    CREATE TRIGGER another BEFORE INSERT ON log FOR EACH ROW SET NEW.note = 'x';
+    DROP TRIGGER first; DROP VIEW doubled; CREATE OR REPLACE VIEW zz_base AS SELECT 1 AS one;
+    CREATE VIEW extra_view AS SELECT * FROM extra; CREATE TABLE doubled (id INT);
+    DROP FUNCTION in_latin1; CREATE FUNCTION extra_function() RETURNS INT RETURN 1;
+    DROP EVENT once; CREATE EVENT extra_event ON SCHEDULE EVERY 1 YEAR STARTS '2040-01-01' DO SELECT 1;
+    DROP SEQUENCE fresh; CREATE SEQUENCE extra_sequence; ALTER TABLE child DROP FOREIGN KEY `has parent`;
+    ALTER DATABASE shop COLLATE utf8mb4_bin;";
+
+fn spoil(server: &Server) {
+    server.run_sql(&format!("USE shop; {SPOILT}"));
+}
+
+#[test]
+fn everything_comes_back() {
+    comes_back(server());
+}
+
+#[test]
+fn everything_comes_back_on_a_newer_mariadb() {
+    if let Some(server) = newer::start() {
+        comes_back(server);
+    }
+}
+
+fn comes_back(server: Server) {
+    let (server, dump) = with_traps(server);
+    let (before, target) = (described(&server, "shop"), target(&server, "shop"));
+    let told = Told::default();
+    restore(&order(&target, &dump, &told), None, Way::Switch).unwrap();
+    assert_is(&server, "shop", &dump);
+    spoil(&server);
+    restore(&order(&target, &dump, &told), None, Way::Switch).unwrap();
+    assert_is(&server, "shop", &dump);
+    assert_eq!(described(&server, "shop"), before);
+    assert_eq!(told.all(), "");
+}
+
+#[test]
+fn everything_comes_back_on_mysql() {
+    let Some(server) = mysql::start() else { return };
+    server.run_sql("CREATE DATABASE shop");
+    server.run_sql_in("shop", include_bytes!("../database/mysql.sql"));
+    let target = target(&server, "shop");
+    let (dump, told) = (Dump::of(&target), Told::default());
+    let staged = restore(&order(&target, &dump, &told), None, Way::Switch).unwrap();
+    assert_is(&server, "shop", &dump);
+    let order = order(&target, &dump, &told);
+    prepare(&staged, &order).unwrap();
+    switch(&staged, &order).unwrap();
+    switch_back(&staged, &order).unwrap();
+    clean_up(&staged, &order).unwrap();
+    assert_is(&server, "shop", &dump);
+}
+
+#[test]
+fn a_switch_is_taken_back() {
+    let (server, dump) = with_traps(server());
+    spoil(&server);
+    let target = target(&server, "shop");
+    let (spoilt, told) = (Dump::of(&target), Told::default());
+    let order = order(&target, &dump, &told);
+    let staged = stage(&order, ID, None, Way::Switch).unwrap();
+    assert_nothing_left(&server);
+    prepare(&staged, &order).unwrap();
+    for _ in 0..2 {
+        switch(&staged, &order).unwrap();
+        server.run_sql("CREATE TABLE shop.made_since (id INT)");
+        switch_back(&staged, &order).unwrap();
+        // Twice is as good as once.
+        switch_back(&staged, &order).unwrap();
+        server.run_sql("DROP TABLE shop.made_since");
+    }
+    clean_up(&staged, &order).unwrap();
+    clean_up(&staged, &order).unwrap();
+    assert_is(&server, "shop", &spoilt);
+}
+
+#[test]
+fn one_table_comes_back_with_its_triggers_and_keys() {
+    let (server, dump) = with_traps(server());
+    let target = target(&server, "shop");
+    let told = Told::default();
+    let order = order(&target, &dump, &told);
+    server.run_sql(
+        "USE shop; DELETE FROM watched; DROP TRIGGER first; INSERT INTO log (note) VALUES ('stays')",
+    );
+    // Others refer to one of them, and the other refers to what is not restored.
+    for name in ["watched", "parent", "child"] {
+        restore(&order, Some(&[name.to_owned()]), Way::Switch).unwrap();
+    }
+    assert_eq!(server.query("SELECT COUNT(*) FROM shop.watched"), "1\n");
+    server.run_sql("DELETE FROM shop.log WHERE note = 'stays' OR note LIKE 'back%'");
+    assert_nothing_left(&server);
+    let (now, then) = (Dump::of(&target), dump.text());
+    let lines = |text: &str| {
+        text.lines().filter(|line| !line.contains("AUTO_INCREMENT=")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&now.text()), lines(&then));
+    server.run_sql("USE shop; INSERT INTO child VALUES (2, 1)");
+}
+
+#[test]
+fn in_place_it_comes_back_too() {
+    let (server, dump) = with_traps(server());
+    spoil(&server);
+    let (target, told) = (target(&server, "shop"), Told::default());
+    restore(&order(&target, &dump, &told), None, Way::InPlace).unwrap();
+    assert_is(&server, "shop", &dump);
+    server.run_sql("DELETE FROM shop.child");
+    restore(&order(&target, &dump, &told), Some(&["child".to_owned()]), Way::InPlace).unwrap();
+    assert_is(&server, "shop", &dump);
+}
+
+#[test]
+fn a_huge_row_comes_back() {
+    let server = server();
+    server.run_sql("CREATE DATABASE shop");
+    server.run_sql_in("shop", &huge_row(40));
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let dump = Dump::of(&target);
+    server.run_sql("DELETE FROM shop.huge");
+    restore(&order(&target, &dump, &told), None, Way::Switch).unwrap();
+    assert_eq!(Dump::of(&target).facts, dump.facts);
+}
+
+#[test]
+fn a_plan_says_what_would_change() {
+    let (server, dump) = with_traps(server());
+    spoil(&server);
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let order = order(&target, &dump, &told);
+    let (staged, plan) = plan(&order, ID, None, Way::Switch).unwrap();
+    assert_eq!((staged.scratch.as_str(), plan.views.0), (SCRATCH, dump.facts.views));
+    let of = |wanted: &dyn Fn(&&undercroft_site::database::restore::PlannedTable) -> bool| {
+        plan.tables.iter().filter(wanted).map(|table| table.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&|table| table.is_added()), ["fresh", "select", "unique_key"]);
+    assert_eq!(of(&|table| table.is_removed()), ["doubled", "extra", "extra_sequence"]);
+    assert!(plan.triggers.1 > 0 && plan.notes.iter().any(|note| note.contains("MB more")), "{plan:?}");
+    assert_nothing_left(&server);
+}
