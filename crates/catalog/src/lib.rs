@@ -25,6 +25,7 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
+pub use backups::StoredBackup;
 pub use environments::Environment;
 pub use error::CatalogError;
 pub use jobs::{Claim, Job, JobKind, JobState, NewJob};

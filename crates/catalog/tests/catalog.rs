@@ -9,7 +9,9 @@ use serde_json::json;
 use undercroft_catalog::{
     Catalog, CatalogError, Claim, Environment, JobKind, JobState, NewJob, Sealer, Site,
 };
-use undercroft_model::{BackupReport, DatabaseAddress, DatabaseTarget, EnvSettings, Secret, TlsMode};
+use undercroft_model::{
+    BackupReport, DatabaseAddress, DatabaseTarget, EnvSettings, Mark, Marked, Secret, TlsMode,
+};
 use uuid::Uuid;
 
 async fn open(folder: &Path) -> Catalog {
@@ -148,11 +150,14 @@ async fn two_backups_never_share_a_second_even_if_the_clock_goes_back() {
         });
         commit.await.unwrap();
     }
-    let now = Timestamp::from_second(2_000).unwrap();
-    let list = catalog.backups(shop.id, &"live".parse().unwrap(), now).await.unwrap();
-    assert_eq!(list.iter().map(|r| r.folder.started).collect::<Vec<_>>(), [1_002, 1_001, 1_000]);
-    let late = Timestamp::from_second(1_001 + 86_400).unwrap();
-    assert_eq!(catalog.backups(shop.id, &"live".parse().unwrap(), late).await.unwrap().len(), 1);
+    let list = catalog.backups(shop.id, Some(&"live".parse().unwrap())).await.unwrap();
+    assert_eq!(list.iter().map(|b| b.report.folder.started).collect::<Vec<_>>(), [1_002, 1_001, 1_000]);
+    let mark = Mark { at: Timestamp::from_second(9).unwrap(), what: Marked::Restored };
+    catalog.set_marks(list[0].report.id, std::slice::from_ref(&mark)).await.unwrap();
+    catalog.forget_backup(list[1].report.id).await.unwrap();
+    let list = catalog.backups(shop.id, None).await.unwrap();
+    assert_eq!(list.iter().map(|b| b.marks.len()).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(list[0].marks, [mark]);
 }
 
 #[tokio::test]

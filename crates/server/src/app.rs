@@ -1,10 +1,11 @@
 //! A data folder in use.
 
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use undercroft_catalog::{BadKey, Catalog, CatalogError, Sealer};
+use undercroft_model::api::RecoveryObject;
 use undercroft_vault::Vault;
 use undercroft_vault::VaultError;
 use undercroft_vault::keys::RecoveryKey;
@@ -35,6 +36,8 @@ pub struct App {
     pub(crate) recovery: RecoveryKey,
     pub(crate) link_key: [u8; 32],
     pub(crate) jobs: Jobs,
+    /// What became of restores that were stopped, until it is told.
+    pub(crate) recoveries: Mutex<Vec<RecoveryObject>>,
     /// Tells the time.
     pub(crate) clock: fn() -> Timestamp,
     _lives: File,
@@ -46,6 +49,14 @@ impl App {
     /// # Errors
     /// [`OpenError`] if the folder, a key or the catalog can't be used.
     pub async fn open(data: DataFolder) -> Result<Arc<Self>, OpenError> {
+        App::open_with(data, Timestamp::now).await
+    }
+
+    /// As [`open`](Self::open), with another clock.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(data: DataFolder, clock: fn() -> Timestamp) -> Result<Arc<Self>, OpenError> {
         // The keys come first: a catalog that is there has them.
         let recovery = data.recovery_key()?;
         let sealer = Sealer::new(&data.key_for("secrets of the catalog")?)?;
@@ -57,10 +68,15 @@ impl App {
             link_key: data.key_for("download links")?,
             catalog,
             jobs: Jobs::new(worker),
-            clock: Timestamp::now,
+            recoveries: Mutex::default(),
+            clock,
             data,
             _lives: lives,
         });
+        if let Err(error) = app.end_abandoned_restores().await {
+            // Whatever stands in the way is told by the next job of that environment, too.
+            tracing::warn!(error = error.message, "restores that were stopped could not be looked for");
+        }
         app.end_abandoned_jobs().await?;
         app.data.forget_dead_workers();
         Ok(app)

@@ -7,6 +7,7 @@
 //! | `keys/server.key` | 32 random bytes, from which the keys for the catalog's secrets and for links are derived |
 //! | `store/` | the local store |
 //! | `cache/` | what can be had again: mirrors of remote repositories |
+//! | `restores/` | a journal for each restore that is under way |
 //! | `workers/` | a locked file for each program that runs jobs: whose lock is free is gone |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -71,7 +72,9 @@ impl DataFolder {
     /// [`DataError`] if it can't be made.
     pub fn open(root: &Path) -> Result<Self, DataError> {
         let root = std::path::absolute(root).map_err(io("finding", root))?;
-        for folder in [root.clone(), root.join("keys"), root.join("workers"), root.join("cache")] {
+        for folder in
+            [root.clone(), root.join("keys"), root.join("workers"), root.join("cache"), root.join("restores")]
+        {
             let made = DirBuilder::new().mode(0o700).recursive(true).create(&folder);
             made.map_err(io("making", &folder))?;
         }
@@ -91,6 +94,11 @@ impl DataFolder {
     /// The local store's folder.
     pub fn store(&self) -> PathBuf {
         self.root.join("store")
+    }
+
+    /// Where restores keep their journals.
+    pub fn restores(&self) -> PathBuf {
+        self.root.join("restores")
     }
 
     /// Where mirrors of remote repositories are.

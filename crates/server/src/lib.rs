@@ -19,7 +19,7 @@ mod workflows;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 
 pub use app::{App, OpenError};
 pub use data::{DataError, DataFolder};
@@ -39,6 +39,10 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .route(&format!("{env}/backups/catalog"), get(backups::catalog::list))
         .route(&format!("{env}/backups/catalog/{{folder}}/{{element}}/s3token"), post(backups::token::make))
+        .route(&format!("{env}/backups/trash"), get(backups::catalog::trash))
+        .route(&format!("{env}/backups/catalog/{{folder}}"), delete(backups::marks::delete))
+        .route(&format!("{env}/backups/catalog/{{folder}}/undelete"), post(backups::marks::undelete))
+        .route(&format!("{env}/backups/catalog/{{folder}}/keep"), put(backups::marks::keep))
         .route(&format!("{env}/workflows"), post(workflows::create::create))
         .route("/api/sites/{site}/workflows", get(workflows::show::list))
         .route(

@@ -3,6 +3,7 @@
 //! Where Terminus has a call for something, names and forms are those that it speaks; what it has no call for is
 //! added in the same style. A client must bear fields that it doesn't know.
 
+mod keep;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,11 @@ use uuid::Uuid;
 
 use crate::{BackupReport, Element, ElementState, EnvName, EnvSettings, Remark, Secret, SiteName};
 
+pub use keep::{
+    BrowsedEntry, CheckOutcome, CheckParams, CopyObject, CopyParams, DiffObject, Difference, KeepParams,
+    KeptObject, ProvenObject, RebuildParams, RebuiltEnvironment, RebuiltObject, SweepOutcome, SweepParams,
+    TrashObject, VerifiedArchive, VerifiedBackup, VerifyOutcome, VerifyParams,
+};
 pub use restore::{
     CommitChanges, Count, ElementChanges, RecoveryObject, RestoreOneParams, RestoreOutcome, RestoreParams,
     TableChange, TreeChanges,
@@ -324,6 +330,15 @@ pub struct CatalogEntry {
     pub remarks_total: u64,
     /// How many of them tell of something lost.
     pub lost_total: u64,
+    /// How long it is listed, and why so long.
+    #[serde(default)]
+    pub kept: KeptObject,
+    /// Its last proof.
+    #[serde(default)]
+    pub proven: Option<ProvenObject>,
+    /// Where it lies, if it is listed nowhere else.
+    #[serde(default)]
+    pub trash: Option<TrashObject>,
 }
 
 /// The answer to `…/s3token`.

@@ -1,4 +1,4 @@
-//! `GET sites/<uuid>/environments/<env>/backups/catalog`
+//! `GET sites/<uuid>/environments/<env>/backups/catalog`, and `…/backups/trash`
 
 use std::sync::Arc;
 
@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value};
 use undercroft_model::api::CatalogEntry;
-use undercroft_model::{BackupReport, Element, ElementReport, ElementState};
+use undercroft_model::{Element, ElementReport, ElementState};
 
+use super::standing::Standing;
 use crate::app::seconds;
 use crate::{ApiError, App};
 
@@ -20,24 +21,42 @@ pub async fn list(
     Path((site, env)): Path<(String, String)>,
 ) -> Result<Json<Map<String, Value>>, ApiError> {
     let (site, env) = app.find_env(&site, &env).await?;
+    entries(app.listed(site.id, &env.name).await?)
+}
+
+/// The archives that lie in the trash, in the same form.
+pub async fn trash(
+    State(app): State<Arc<App>>,
+    Path((site, env)): Path<(String, String)>,
+) -> Result<Json<Map<String, Value>>, ApiError> {
+    let (site, env) = app.find_env(&site, &env).await?;
+    let mut all = app.standings(site.id, &env.name).await?;
+    all.retain(|standing| standing.trash().is_some());
+    entries(all)
+}
+
+fn entries(standings: Vec<Standing>) -> Result<Json<Map<String, Value>>, ApiError> {
     let mut entries = Map::new();
-    for report in app.catalog.backups(site.id, &env.name, app.now()).await? {
+    for standing in standings {
         for element in ORDER {
-            let Some(one) = report.elements.get(&element) else { continue };
-            let entry = serde_json::to_value(entry(&report, element, one));
+            let Some(one) = standing.report.elements.get(&element) else { continue };
+            let entry = serde_json::to_value(entry(&standing, element, one));
             let entry = entry.map_err(|error| ApiError::internal(&error))?;
-            entries.insert(format!("{}_{element}", report.folder), entry);
+            entries.insert(format!("{}_{element}", standing.report.folder), entry);
         }
     }
     Ok(Json(entries))
 }
 
-fn entry(report: &BackupReport, element: Element, one: &ElementReport) -> CatalogEntry {
+fn entry(standing: &Standing, element: Element, one: &ElementReport) -> CatalogEntry {
+    let report = &standing.report;
+    let kept = standing.kept();
+    let ttl = kept.until.map(|until| until as i64).unwrap_or_else(|| report.expires.as_second());
     let there = one.state != ElementState::Failed;
     CatalogEntry {
         folder: report.folder.to_string(),
         filename: there.then(|| report.archive_name(element).to_string()),
-        ttl: report.expires.as_second() - report.finished.as_second(),
+        ttl: ttl - report.finished.as_second(),
         size: one.size,
         start_time: report.folder.started as f64,
         finish_time: seconds(report.finished),
@@ -52,5 +71,8 @@ fn entry(report: &BackupReport, element: Element, one: &ElementReport) -> Catalo
         remarks: one.remarks.clone(),
         remarks_total: one.remarks_total,
         lost_total: one.lost_total,
+        kept,
+        proven: standing.proven(),
+        trash: standing.trash(),
     }
 }

@@ -22,7 +22,7 @@ use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
-use super::{link, token};
+use super::link;
 use crate::app::blocking;
 use crate::{ApiError, App};
 
@@ -91,7 +91,7 @@ async fn find(
 ) -> Result<(Vault, ArchiveRecord, String), ApiError> {
     let env: EnvName = env.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
     let folder: BackupFolder = folder.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
-    let report = token::find(app, site, &env, folder).await?;
+    let report = app.find_backup(site, &env, folder).await?.report;
     let opener = Arc::clone(app);
     let (vault, record) = blocking(move || {
         let vault = opener.vault(site)?;

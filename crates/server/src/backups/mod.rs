@@ -3,4 +3,6 @@
 pub mod catalog;
 pub mod download;
 mod link;
+pub mod marks;
+pub mod standing;
 pub mod token;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use undercroft_model::api::DownloadToken;
-use undercroft_model::{BackupFolder, BackupReport, Element, ElementState};
-use uuid::Uuid;
+use undercroft_model::{BackupFolder, Element, ElementState};
 
 use super::link;
 use crate::{ApiError, App};
@@ -19,7 +18,7 @@ pub async fn make(
     let (site, env) = app.find_env(&site, &env).await?;
     let folder: BackupFolder = folder.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
     let element: Element = element.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
-    let report = find(&app, site.id, &env.name, folder).await?;
+    let report = app.find_backup(site.id, &env.name, folder).await?.report;
     let there = report.elements.get(&element).is_some_and(|one| one.state != ElementState::Failed);
     if !there {
         return Err(ApiError::not_found(format!("The backup {folder} has no archive of its {element}.")));
@@ -28,16 +27,4 @@ pub async fn make(
     let path = format!("/download/{}/{}/{folder}/{name}", site.id, env.name);
     let expires = app.now().as_second() + link::GOOD_FOR;
     Ok(Json(DownloadToken { url: link::sign(&app.link_key, &path, expires) }))
-}
-
-/// The environment's backup with that folder name.
-pub(super) async fn find(
-    app: &App,
-    site: Uuid,
-    env: &undercroft_model::EnvName,
-    folder: BackupFolder,
-) -> Result<BackupReport, ApiError> {
-    let all = app.catalog.backups(site, env, app.now()).await?;
-    let found = all.into_iter().find(|report| report.folder == folder);
-    found.ok_or_else(|| ApiError::not_found(format!("Could not find a backup identified by {folder}.")))
 }

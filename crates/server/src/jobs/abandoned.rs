@@ -16,6 +16,10 @@ impl App {
             if job.worker == self.jobs.worker() || self.data.worker_lives(job.worker) {
                 continue;
             }
+            // A restore with a journal ends when it is known how it came out.
+            if self.data.restores().join(format!("{}.json", job.id)).exists() {
+                continue;
+            }
             let reason = "The program that ran it was stopped before it was done. Run it again.";
             match self.catalog.end_job(job.id, None, (JobState::Failed, reason), self.seconds()).await {
                 Ok(()) | Err(CatalogError::LostLease(_)) => {}
@@ -30,7 +34,16 @@ impl App {
 /// writes leaves such a one, and it is as good as any.
 pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Result<(), VaultError> {
     let fail = |error: CatalogError| VaultError::Source(std::io::Error::other(error));
-    let known: BTreeSet<Uuid> = catalog.backup_ids(site).await.map_err(fail)?.into_iter().collect();
+    let known = catalog.backups(site, None).await.map_err(fail)?;
+    let marks = vault.marks()?;
+    for backup in &known {
+        // What a program said of a backup that was stopped before it could write that down.
+        let marks = marks.get(&backup.report.id).map(Vec::as_slice).unwrap_or_default();
+        if backup.marks != marks {
+            catalog.set_marks(backup.report.id, marks).await.map_err(fail)?;
+        }
+    }
+    let known: BTreeSet<Uuid> = known.into_iter().map(|backup| backup.report.id).collect();
     for id in vault.records()? {
         if known.contains(&id) {
             continue;
@@ -40,6 +53,8 @@ pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Resu
         let Ok(report) = serde_json::from_value::<BackupReport>(record.about) else { continue };
         if let Err(error) = catalog.adopt_backup(&report).await {
             tracing::warn!(%id, %error, "a backup in the store could not be taken into the catalog");
+        } else if let Some(marks) = marks.get(&id) {
+            catalog.set_marks(id, marks).await.map_err(fail)?;
         }
     }
     Ok(())

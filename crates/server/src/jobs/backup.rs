@@ -78,7 +78,8 @@ impl App {
     }
 
     async fn order(&self, lease: Lease, backup: BackupJob, vault: &Vault) -> Result<BackupOrder, Ended> {
-        let reports = self.catalog.backups(backup.site.id, &backup.env.name, self.now()).await?;
+        let listed = self.listed(backup.site.id, &backup.env.name).await?;
+        let reports: Vec<_> = listed.into_iter().map(|standing| standing.report).collect();
         let vault = vault.clone();
         let elements = backup.elements;
         let earlier = blocking(move || earlier(&vault, &reports, elements)).await?;

@@ -3,6 +3,8 @@
 mod abandoned;
 mod backup;
 mod ended;
+mod recovery;
+mod restore;
 mod run;
 mod running;
 
@@ -12,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 pub use backup::BackupJob;
+pub use restore::RestoreJob;
 pub use run::Work;
 pub use running::Running;
 

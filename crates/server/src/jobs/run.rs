@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::ended::Ended;
 use super::running::Running;
-use super::{BackupJob, Lease};
+use super::{BackupJob, Lease, RestoreJob};
 use crate::{ApiError, App};
 
 /// How often a waiting job looks whether it is its turn.
@@ -23,6 +23,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 pub enum Work {
     /// Make a backup.
     Backup(BackupJob),
+    /// Restore, or tell what a restore would change.
+    Restore(RestoreJob),
 }
 
 impl App {
@@ -70,11 +72,15 @@ impl App {
         let lease = self.wait_for_turn(id, running).await?;
         *fence = Some(lease.fence);
         match work {
-            Work::Backup(backup) => self.run_backup(lease, backup, running).await,
+            Work::Backup(backup) => {
+                self.settle_environment(&backup.site, &backup.env).await?;
+                self.run_backup(lease, backup, running).await
+            }
+            Work::Restore(restore) => self.run_restore(lease, restore, running).await,
         }
     }
 
-    pub(super) async fn wait_for_turn(&self, id: Uuid, running: &Running) -> Result<Lease, Ended> {
+    pub(super) async fn wait_for_turn(self: &Arc<Self>, id: Uuid, running: &Running) -> Result<Lease, Ended> {
         loop {
             match self.catalog.claim(id, self.jobs.worker(), self.seconds()).await? {
                 Claim::Won { fence, folder } => {
@@ -87,6 +93,7 @@ impl App {
                 return Err(Ended::cancelled());
             }
             tokio::time::sleep(TURN).await;
+            self.end_abandoned_restores().await?;
             self.end_abandoned_jobs().await?;
         }
     }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use undercroft_catalog::JobState;
 use undercroft_model::api::{ElementProgress, JobProgress};
-use undercroft_model::{Element, ElementSet, ElementState, Observer, Remark};
+use undercroft_model::report::REMARKS_MAX;
+use undercroft_model::{Element, ElementState, Observer, Remark};
 
 /// A job at work.
 #[derive(Debug, Default)]
@@ -14,12 +15,14 @@ pub struct Running {
     /// How it ended, whether or not that could be written down.
     ended: Mutex<Option<(JobState, String)>>,
     progress: Mutex<JobProgress>,
+    /// The first remarks; a backup's report has its own.
+    remarks: Mutex<Vec<(Element, Remark)>>,
 }
 
 impl Running {
     /// A job that has not begun.
-    pub fn new(elements: ElementSet) -> Self {
-        let elements = elements.iter().map(|element| (element, ElementProgress::default())).collect();
+    pub fn new(elements: impl IntoIterator<Item = Element>) -> Self {
+        let elements = elements.into_iter().map(|element| (element, ElementProgress::default())).collect();
         let progress = JobProgress { elements, ..JobProgress::default() };
         Running { progress: Mutex::new(progress), ..Running::default() }
     }
@@ -50,6 +53,17 @@ impl Running {
     /// How far it is.
     pub fn progress(&self) -> JobProgress {
         self.lock().clone()
+    }
+
+    /// Begins anew: what is watched from here on is another piece of work.
+    pub fn restart(&self, elements: impl IntoIterator<Item = Element>) {
+        let mut progress = self.lock();
+        progress.elements = elements.into_iter().map(|e| (e, ElementProgress::default())).collect();
+    }
+
+    /// What was remarked since this was asked last.
+    pub fn take_remarks(&self) -> Vec<(Element, Remark)> {
+        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Says what it waits for.
@@ -87,7 +101,12 @@ impl Observer for Running {
         });
     }
 
-    fn remark(&self, _: Element, _: Remark) {}
+    fn remark(&self, element: Element, remark: Remark) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        if remarks.len() < REMARKS_MAX {
+            remarks.push((element, remark));
+        }
+    }
 
     fn cancelled(&self) -> bool {
         self.stopped.load(Ordering::Acquire)

@@ -47,7 +47,7 @@ pub async fn create(
     let id = job.id;
     let accept_smaller = params.accept_smaller;
     let backup = BackupJob { site: site.clone(), env, elements, keep_for, accept_smaller };
-    app.start(job, Work::Backup(backup), Running::new(elements)).await?;
+    app.start(job, Work::Backup(backup), Running::new(elements.iter())).await?;
     let workflow = object::find(&app, &site, id).await?;
     Ok((StatusCode::ACCEPTED, Json(workflow)))
 }

@@ -38,6 +38,12 @@ pub enum PartError {
         /// The archived commit.
         commit: String,
     },
+    /// A database can't be laid out in a folder.
+    #[error("{archive} is a dump, and no folder of files: get it with backup:get --to=FILE")]
+    NoTree {
+        /// The archive.
+        archive: String,
+    },
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),

@@ -12,6 +12,7 @@ pub mod part;
 mod plan;
 mod recover;
 mod run;
+mod take_out;
 mod tree;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ pub use journal::{Journal, JournalError, Phase};
 pub use plan::plan;
 pub use recover::{Outcome, RecoverError, forget_litter, recover};
 pub use run::{Restored, restore};
+pub use take_out::take_out;
 pub use undercroft_site::files::restore::now;
 
 /// A restore that is to be done.

@@ -49,7 +49,7 @@ pub enum RecoverError {
 }
 
 /// Ends a restore whose program was stopped: one that was preparing is cleaned up, one that was switching is
-/// brought to its end.
+/// brought to its end. The journal is left for the caller to remove, once it has written down how it came out.
 ///
 /// # Errors
 /// [`RecoverError`]; the journal stays, and it can be tried again.
@@ -94,7 +94,6 @@ pub fn recover(
     for (staged, source) in &parts {
         staged.clean_up(&scene, source)?;
     }
-    journal.remove(folder)?;
     Ok(if journal.phase == Phase::Switched { Outcome::AsAsked } else { Outcome::AsItWas })
 }
 

@@ -83,7 +83,8 @@ fn rank(order: &RestoreOrder, element: Element) -> u8 {
     }
 }
 
-/// Restores.
+/// Restores. When it is done the journal is left, so that whoever finds it knows how it came out: the caller removes
+/// it once it is written down elsewhere, unless something is [left](Restored::left) to be cleaned up.
 ///
 /// # Errors
 /// [`RestoreError`]; but for [`RestoreError::Between`] and [`RestoreError::InPlace`] the environment is as it was.
@@ -125,7 +126,7 @@ pub fn restore(
     switch(&parts, &scene, &mut journal, journals)?;
     // Whatever can't be written or removed from here on is litter: the restore is done.
     let left = journal.enter(Phase::Switched, journals.folder).map_err(|error| chain(&error));
-    let left = left.and_then(|()| abandon(&parts, &scene, &journal, journals));
+    let left = left.and_then(|()| clean_up(&parts, &scene));
     Ok(Restored { elements: told, left: left.err() })
 }
 
@@ -226,13 +227,19 @@ fn switch(
     Ok(())
 }
 
-/// Removes what is not needed any more, and the journal. What is left over, as a sentence.
+/// Removes what was made, and the journal. What is left over, as a sentence.
 fn abandon(
     parts: &[Part<'_>],
     scene: &Scene<'_>,
     journal: &Journal,
     journals: JournalPlace<'_>,
 ) -> Result<(), String> {
+    clean_up(parts, scene)?;
+    journal.remove(journals.folder).map_err(|error| chain(&error))
+}
+
+/// Removes what is not needed any more. What is left over, as a sentence.
+fn clean_up(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<(), String> {
     let quiet = Quiet(scene.observer);
     let scene = Scene { observer: &quiet, ..*scene };
     let mut left = Vec::new();
@@ -241,11 +248,7 @@ fn abandon(
             left.push(format!("{}: {}", part.staged.element, chain(&error)));
         }
     }
-    if left.is_empty() {
-        journal.remove(journals.folder).map_err(|error| chain(&error))
-    } else {
-        Err(left.join("; "))
-    }
+    if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
 }
 
 /// An observer that no longer says stop: what was begun has to be cleaned up all the same.

@@ -1,0 +1,110 @@
+//! Backups with what became of them.
+
+use undercroft_catalog::StoredBackup;
+use undercroft_model::api::{KeptObject, ProvenObject, TrashObject};
+use undercroft_model::retention::{Fate, Kept, ListedWhy, Policy, TrashWhy, fates};
+use undercroft_model::{BackupFolder, BackupReport, EnvName, Mark, Marked};
+use uuid::Uuid;
+
+use crate::app::seconds;
+use crate::{ApiError, App};
+
+/// A backup with what became of it.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// What its record says.
+    pub report: BackupReport,
+    /// What happened to it since.
+    pub marks: Vec<Mark>,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+impl App {
+    /// What decides how long backups are kept.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy::default()
+    }
+
+    /// All backups of an environment that the catalog knows, newest first.
+    pub(crate) async fn standings(&self, site: Uuid, env: &EnvName) -> Result<Vec<Standing>, ApiError> {
+        let stored = self.catalog.backups(site, Some(env)).await?;
+        let kept: Vec<_> =
+            stored.iter().map(|backup| Kept { report: &backup.report, marks: &backup.marks }).collect();
+        let fates = fates(&kept, self.now(), &self.policy());
+        let standing = |StoredBackup { report, marks }: StoredBackup| {
+            let fate = *fates.get(&report.id)?;
+            Some(Standing { report, marks, fate })
+        };
+        Ok(stored.into_iter().filter_map(standing).collect())
+    }
+
+    /// The backups of an environment that are listed, newest first.
+    pub(crate) async fn listed(&self, site: Uuid, env: &EnvName) -> Result<Vec<Standing>, ApiError> {
+        let mut all = self.standings(site, env).await?;
+        all.retain(Standing::is_listed);
+        Ok(all)
+    }
+
+    /// The environment's listed backup with that folder name.
+    pub(crate) async fn find_backup(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        folder: BackupFolder,
+    ) -> Result<Standing, ApiError> {
+        let all = self.standings(site, env).await?;
+        let found = all.into_iter().find(|standing| standing.report.folder == folder);
+        match found {
+            Some(standing) if standing.is_listed() => Ok(standing),
+            Some(Standing { fate: Fate::Trash { .. }, .. }) => Err(ApiError::not_found(format!(
+                "The backup {folder} is in the trash: bring it back with backup:undelete first."
+            ))),
+            _ => Err(ApiError::not_found(format!("Could not find a backup identified by {folder}."))),
+        }
+    }
+}
+
+impl Standing {
+    /// Whether it is listed.
+    pub fn is_listed(&self) -> bool {
+        matches!(self.fate, Fate::Listed { .. })
+    }
+
+    /// How long it is listed, and why.
+    pub fn kept(&self) -> KeptObject {
+        let Fate::Listed { until, why } = self.fate else { return KeptObject::default() };
+        let why = match why {
+            ListedWhy::KeepFor => "keep-for",
+            ListedWhy::Prolonged => "prolonged",
+            ListedWhy::Pinned => "pinned",
+            ListedWhy::LastGood => "last-good",
+        };
+        let note = self.marks.iter().rev().find_map(|mark| match &mark.what {
+            Marked::Keep { note, .. } => Some(note.clone()),
+            _ => None,
+        });
+        KeptObject { until: until.map(seconds), why: why.to_owned(), note: note.unwrap_or_default() }
+    }
+
+    /// Its last proof.
+    pub fn proven(&self) -> Option<ProvenObject> {
+        self.marks.iter().rev().find_map(|mark| match &mark.what {
+            Marked::Proven { deep, good, summary, .. } => {
+                let summary = summary.clone();
+                Some(ProvenObject { at: seconds(mark.at), deep: *deep, good: *good, summary })
+            }
+            _ => None,
+        })
+    }
+
+    /// Where it lies, if it lies in the trash.
+    pub fn trash(&self) -> Option<TrashObject> {
+        let Fate::Trash { since, until, why } = self.fate else { return None };
+        let why = match why {
+            TrashWhy::Deleted => "deleted",
+            TrashWhy::Expired => "expired",
+        };
+        Some(TrashObject { since: seconds(since), until: until.map(seconds), why: why.to_owned() })
+    }
+}

@@ -1,0 +1,370 @@
+//! Runs a restore: a safety backup first, then the worker, then what came of it is written down.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use undercroft_catalog::{Environment, JobKind, JobState, Site};
+use undercroft_model::api::{ElementChanges, RestoreOutcome, RestoreParams};
+use undercroft_model::{CodeSource, Element, ElementSet, ElementState, EnvSettings, Facts, KeepFor};
+use undercroft_vault::{Vault, VaultError};
+use undercroft_worker::restore::{self, ElementOrder, Journal, JournalPlace, RestoreError, RestoreOrder};
+use undercroft_worker::{Made, backup_report, chain};
+use uuid::Uuid;
+
+use super::ended::Ended;
+use super::running::Running;
+use super::{BackupJob, Lease};
+use crate::app::blocking;
+use crate::{ApiError, App};
+
+/// A safety backup is kept for so many days.
+const SAFETY_DAYS: u64 = 30;
+
+/// What a restore job is to do.
+pub struct RestoreJob {
+    /// The site.
+    pub site: Site,
+    /// The environment.
+    pub env: Environment,
+    /// What is asked.
+    pub params: RestoreParams,
+    /// Only tell what would change.
+    pub dry_run: bool,
+}
+
+/// The archives that come back, and what for.
+struct Wanted {
+    elements: Vec<ElementOrder>,
+    takes_back: Option<Uuid>,
+    tables: Vec<String>,
+    paths: Vec<String>,
+    remarks: Vec<String>,
+}
+
+impl From<RestoreError> for Ended {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::Cancelled(_) => Ended::cancelled(),
+            other => Ended::failed(chain(&other)),
+        }
+    }
+}
+
+impl App {
+    pub(super) async fn run_restore(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: RestoreJob,
+        running: &Arc<Running>,
+    ) -> Result<(), Ended> {
+        self.settle_environment(&job.site, &job.env).await?;
+        let opener = Arc::clone(self);
+        let site = job.site.id;
+        let vault = blocking(move || opener.vault(site)).await??;
+        let mut wanted = self.wanted(&job, &vault).await?;
+        let outcome = if job.dry_run {
+            self.plan_restore(lease, &job, wanted, vault, running).await?
+        } else if let Some(to) = job.params.to.clone() {
+            self.take_out(lease, &job, wanted, vault, to, running).await?
+        } else {
+            let notes = self.safety_backup(lease, &job, &mut wanted, running).await?;
+            self.restore_into_place(lease, job, wanted, vault, notes, running).await?
+        };
+        let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
+        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        self.end_well(lease).await?;
+        self.forget_journal(lease.id);
+        Ok(())
+    }
+
+    /// Writes down that a job succeeded.
+    pub(super) async fn end_well(&self, lease: Lease) -> Result<(), Ended> {
+        let end = (JobState::Succeeded, "");
+        Ok(self.catalog.end_job(lease.id, Some(lease.fence), end, self.seconds()).await?)
+    }
+
+    /// Finds the archives that come back.
+    async fn wanted(&self, job: &RestoreJob, vault: &Vault) -> Result<Wanted, Ended> {
+        if job.params.undo {
+            return self.wanted_back(job, vault).await;
+        }
+        let from = job.params.from.as_ref().unwrap_or(&job.env.name);
+        let listed = self.listed(job.site.id, from).await?;
+        let mut named = Vec::new();
+        for name in &job.params.archives {
+            let found = listed.iter().find_map(|standing| {
+                let report = &standing.report;
+                let elements = report.elements.keys();
+                let element = elements.copied().find(|e| report.archive_name(*e).to_string() == *name)?;
+                Some((report.id, element))
+            });
+            let missing = || Ended::failed(format!("Could not find a backup identified by {name}."));
+            named.push(found.ok_or_else(missing)?);
+        }
+        let vault = vault.clone();
+        let elements = blocking(move || sources(&vault, &named)).await??;
+        Ok(Wanted {
+            elements,
+            takes_back: None,
+            tables: job.params.tables.clone(),
+            paths: job.params.paths.clone(),
+            remarks: Vec::new(),
+        })
+    }
+
+    /// Finds what the last restore replaced.
+    async fn wanted_back(&self, job: &RestoreJob, vault: &Vault) -> Result<Wanted, Ended> {
+        let who = format!("{}.{}", job.site.name, job.env.name);
+        let kinds = [JobKind::Restore, JobKind::RestoreCode, JobKind::RestoreDatabase, JobKind::RestoreFiles];
+        let jobs = self.catalog.jobs(job.site.id, 1000).await?;
+        let last = jobs.into_iter().find(|one| {
+            // A restore that failed changed nothing, unless it was in place: then there is something to undo.
+            let changed = one.state == JobState::Succeeded
+                || (one.state == JobState::Failed && one.params.get("in_place") == Some(&true.into()));
+            one.env.as_ref() == Some(&job.env.name) && kinds.contains(&one.kind) && changed
+        });
+        let last =
+            last.ok_or_else(|| Ended::failed(format!("{who} was never restored: nothing is undone.")))?;
+        let safety = self.standings(job.site.id, &job.env.name).await?;
+        let safety = safety.into_iter().find(|standing| standing.report.id == last.id);
+        let gone = || {
+            Ended::failed(format!(
+                "The last restore of {who} was done without a safety backup, or that is not kept any more: nothing \
+                 is undone. backup:list {who} shows what else there is."
+            ))
+        };
+        let safety = safety.ok_or_else(gone)?;
+        let there = safety.report.elements.iter().filter(|(_, one)| one.state != ElementState::Failed);
+        let named: Vec<_> = there.map(|(element, _)| (safety.report.id, *element)).collect();
+        let vault = vault.clone();
+        let elements = blocking(move || sources(&vault, &named)).await??;
+        let asked: RestoreParams = serde_json::from_value(last.params.clone()).unwrap_or_default();
+        let outcome: RestoreOutcome = serde_json::from_value(last.outcome).unwrap_or_default();
+        let mut remarks = Vec::new();
+        for element in outcome.elements.keys() {
+            if !elements.iter().any(|one| one.element == *element) {
+                remarks.push(format!(
+                    "the {element} stay as they are: there were none before the restore that is undone"
+                ));
+            }
+        }
+        Ok(Wanted { elements, takes_back: Some(last.id), tables: asked.tables, paths: asked.paths, remarks })
+    }
+
+    /// Backs up what the restore will replace, and keeps what it finds for the restore to compare with.
+    async fn safety_backup(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: &RestoreJob,
+        wanted: &mut Wanted,
+        running: &Arc<Running>,
+    ) -> Result<Vec<String>, Ended> {
+        if job.params.no_safety_backup {
+            return Ok(Vec::new());
+        }
+        let there = wanted.elements.iter().map(|one| one.element);
+        let there = there.filter(|element| has_something(&job.env.settings, *element));
+        let Some(elements) = ElementSet::of(there) else {
+            return Ok(vec!["no safety backup was made: there is nothing that it could hold".to_owned()]);
+        };
+        let days = KeepFor::days(SAFETY_DAYS);
+        let keep_for = days.ok_or_else(|| Ended::failed("The safety backup has no time to live."))?;
+        let (site, env) = (job.site.clone(), job.env.clone());
+        let backup = BackupJob { site, env, elements, keep_for, accept_smaller: true };
+        let captured = restore::now();
+        running.restart(elements.iter());
+        let made = self.make_backup(lease, backup, running).await;
+        let (vault, made) = made.map_err(without_safety)?;
+        let Made { record, report, .. } = made;
+        let failed = report.elements.iter().find(|(_, one)| one.state == ElementState::Failed);
+        if let Some((element, one)) = failed {
+            let why = one.error.clone().unwrap_or_default();
+            return Err(without_safety(Ended::failed(format!("{element}: {why}"))));
+        }
+        for one in &mut wanted.elements {
+            let name = report.archive_name(one.element).to_string();
+            let archive = record.archives.iter().find(|archive| archive.name == name);
+            one.now = archive.map(|archive| (archive.clone(), captured));
+        }
+        let id = lease.id;
+        let write =
+            async move || blocking(move || vault.write_record(id, &record)).await?.map_err(Ended::from);
+        self.catalog.commit_backup_within(lease.id, lease.fence, &report, write).await?;
+        let mut notes =
+            vec![format!("what was there before is kept as {} for {SAFETY_DAYS} days", report.folder)];
+        for (element, one) in &report.elements {
+            if one.state == ElementState::Incomplete {
+                notes.push(format!("the safety backup of the {element} lacks {} things", one.lost_total));
+            }
+        }
+        Ok(notes)
+    }
+
+    fn restore_order(lease: Lease, job: RestoreJob, wanted: Wanted) -> RestoreOrder {
+        let foreign = job.params.from.as_ref().is_some_and(|from| *from != job.env.name);
+        RestoreOrder {
+            id: lease.id,
+            site: job.site.id,
+            site_name: job.site.name,
+            env: job.env.name,
+            settings: job.env.settings,
+            elements: wanted.elements,
+            tables: wanted.tables,
+            paths: wanted.paths,
+            in_place: job.params.in_place,
+            remove_untracked: job.params.remove_untracked,
+            search_replace: job.params.search_replace,
+            foreign,
+            takes_back: wanted.takes_back,
+        }
+    }
+
+    async fn restore_into_place(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: RestoreJob,
+        wanted: Wanted,
+        vault: Vault,
+        mut notes: Vec<String>,
+        running: &Arc<Running>,
+    ) -> Result<RestoreOutcome, Ended> {
+        notes.extend(wanted.remarks.iter().cloned());
+        notes.extend(advice(&job.site.framework));
+        running.restart(wanted.elements.iter().map(|one| one.element));
+        running.take_remarks();
+        let order = App::restore_order(lease, job, wanted);
+        let archives: BTreeMap<_, _> =
+            order.elements.iter().map(|one| (one.element, one.archive.name.clone())).collect();
+        let (place, worker) = (self.workplace(vault), self.jobs.worker());
+        let folder = self.data.restores();
+        let done = self.at_work(lease, running, move |observer| {
+            restore::restore(&order, &place, JournalPlace { folder: &folder, worker }, observer)
+        });
+        let done = done.await??;
+        if let Some(left) = done.left {
+            notes.push(format!(
+                "not all that the restore made could be removed again, the next command tries: {left}"
+            ));
+        }
+        let mut elements = BTreeMap::new();
+        for (element, way) in done.elements {
+            running.over(element, ElementState::Good, 0);
+            let archive = archives.get(&element).cloned().unwrap_or_default();
+            elements.insert(element, ElementChanges { archive, way, ..ElementChanges::default() });
+        }
+        for (element, remark) in running.take_remarks() {
+            elements.entry(element).or_default().remarks.push(remark);
+        }
+        Ok(RestoreOutcome { elements, to: None, advice: notes })
+    }
+
+    async fn plan_restore(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: &RestoreJob,
+        wanted: Wanted,
+        vault: Vault,
+        running: &Arc<Running>,
+    ) -> Result<RestoreOutcome, Ended> {
+        running.restart(wanted.elements.iter().map(|one| one.element));
+        let advice = wanted.remarks.clone();
+        let job = RestoreJob {
+            site: job.site.clone(),
+            env: job.env.clone(),
+            params: job.params.clone(),
+            dry_run: true,
+        };
+        let order = App::restore_order(lease, job, wanted);
+        let place = self.workplace(vault);
+        let elements =
+            self.at_work(lease, running, move |observer| restore::plan(&order, &place, observer)).await??;
+        Ok(RestoreOutcome { elements, to: None, advice })
+    }
+
+    async fn take_out(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: &RestoreJob,
+        wanted: Wanted,
+        vault: Vault,
+        to: std::path::PathBuf,
+        running: &Arc<Running>,
+    ) -> Result<RestoreOutcome, Ended> {
+        running.restart(wanted.elements.iter().map(|one| one.element));
+        let (place, folder, paths) = (self.workplace(vault), to.clone(), job.params.paths.clone());
+        let elements = self.at_work(lease, running, move |observer| {
+            restore::take_out(&wanted.elements, &paths, &folder, &place, observer)
+        });
+        let elements = elements.await??;
+        let elements = elements.into_iter().map(|(element, (archive, way))| {
+            (element, ElementChanges { archive, way, ..ElementChanges::default() })
+        });
+        Ok(RestoreOutcome { elements: elements.collect(), to: Some(to), advice: Vec::new() })
+    }
+
+    /// Removes a restore's journal; one that is left over costs the next command a moment.
+    fn forget_journal(&self, id: Uuid) {
+        let path = self.data.restores().join(format!("{id}.json"));
+        if let Ok(journal) = Journal::read(&path)
+            && let Err(error) = journal.remove(&self.data.restores())
+        {
+            tracing::warn!(%id, %error, "a restore's journal could not be removed");
+        }
+    }
+}
+
+fn without_safety(ended: Ended) -> Ended {
+    if ended.state == JobState::Cancelled {
+        return ended;
+    }
+    Ended::failed(format!(
+        "No safety backup of what is there now could be made, so nothing was restored. To go without one: \
+         --no-safety-backup.\n{}",
+        ended.reason
+    ))
+}
+
+/// Whether there is anything of an element that a safety backup could hold: what was deleted altogether needs none.
+fn has_something(settings: &EnvSettings, element: Element) -> bool {
+    let is_there = |path: &std::path::Path| path.symlink_metadata().is_ok();
+    match element {
+        Element::Files => settings.files.as_ref().is_some_and(|files| is_there(&files.path)),
+        Element::Code => match &settings.code {
+            Some(CodeSource::Folder { path, .. }) => is_there(path),
+            Some(CodeSource::Git { .. }) => true,
+            None => false,
+        },
+        Element::Database => settings.database.is_some(),
+    }
+}
+
+/// The archives, with what their backups say of them.
+fn sources(vault: &Vault, named: &[(Uuid, Element)]) -> Result<Vec<ElementOrder>, VaultError> {
+    let mut elements = Vec::new();
+    for (backup, element) in named {
+        let record = vault.read_record(*backup)?;
+        let Some(report) = backup_report(&record) else { continue };
+        let name = report.archive_name(*element).to_string();
+        let facts: Option<Facts> = report.elements.get(element).and_then(|one| one.facts.clone());
+        if let Some(archive) = record.archives.into_iter().find(|archive| archive.name == name) {
+            elements.push(ElementOrder { element: *element, backup: *backup, archive, facts, now: None });
+        }
+    }
+    Ok(elements)
+}
+
+/// What is left to do for whoever runs the site.
+fn advice(framework: &str) -> Vec<String> {
+    let text = match framework {
+        "wordpress" => {
+            "if the site has an object cache or a page cache, flush it now (wp cache flush), as it does not know of \
+             the restore"
+        }
+        "drupal" => "clear the site's caches now (drush cc all), as they do not know of the restore",
+        "drupal8" => {
+            "rebuild the site's caches now (drush cache:rebuild), as they do not know of the restore"
+        }
+        _ => return Vec::new(),
+    };
+    vec![text.to_owned()]
+}
