@@ -22,7 +22,7 @@ pub(super) struct Changes {
 }
 
 /// What of the repository's configuration decides whether a file counts as changed. None of it names a program.
-const RESPECTED: [&str; 9] = [
+pub(super) const RESPECTED: [&str; 9] = [
     "core.filemode",
     "core.autocrlf",
     "core.eol",

@@ -116,10 +116,21 @@ pub(super) fn is_unchanged(line: &[u8], work_tree: &Path, blobs: &Blobs) -> bool
     // `1 XY sub mH mI mW hH hI path`
     let fields: Vec<_> = line.splitn(9, |b| *b == b' ').collect();
     let [_, b".M", _, _, _, _, _, id, path] = fields.as_slice() else { return false };
+    holds(id, &work_tree.join(OsStr::from_bytes(path)), blobs)
+}
+
+/// Whether a file's content is what a pointer says, which is the blob `id`.
+pub(super) fn holds(id: &[u8], path: &Path, blobs: &Blobs) -> bool {
     let pointer = ObjectId::parse(id).and_then(|id| Pointer::parse(&blobs.whole(&id, POINTER_MAX).ok()??));
-    let path = work_tree.join(OsStr::from_bytes(path));
-    let (Some(pointer), Ok(Some(file))) = (pointer, objects::file(&path)) else { return false };
-    file.size == pointer.size && sha256(&path).is_ok_and(|oid| oid == pointer.oid)
+    let (Some(pointer), Ok(Some(file))) = (pointer, objects::file(path)) else { return false };
+    file.size == pointer.size && sha256(path).is_ok_and(|oid| oid == pointer.oid)
+}
+
+/// The name below `.git` of the content that a file is the pointer of, if it is one.
+pub(super) fn content_of(path: &Path) -> Option<(String, u64)> {
+    let file = objects::file(path).ok()??;
+    let text = (file.size <= POINTER_MAX).then(|| std::fs::read(path).ok()).flatten()?;
+    Pointer::parse(&text).map(|pointer| (pointer.name(), pointer.size))
 }
 
 fn sha256(path: &Path) -> io::Result<String> {

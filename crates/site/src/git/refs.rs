@@ -99,6 +99,10 @@ fn read_list(git: &Git) -> Result<Reading, GitError> {
         let (Some(id), Some(name), Some(symbolic)) = (fields.next(), fields.next(), fields.next()) else {
             return Err(unclear(git));
         };
+        // What restores keep for themselves is not the site's.
+        if name.starts_with(b"refs/undercroft/") {
+            continue;
+        }
         let target = if symbolic.is_empty() {
             Target::Object(ObjectId::parse(id).ok_or_else(|| unclear(git))?)
         } else {

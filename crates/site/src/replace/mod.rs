@@ -1,9 +1,34 @@
 //! Texts replaced in the rows of a dump while it is loaded, such as a site's address in another environment's
 //! database.
+//!
+//! One pass over each statement, and none over those that hold nothing of the kind. Only values between quotes and
+//! hexadecimal literals are looked at; names of tables and columns are not. Within a value ([`php`]):
+//!
+//! - serialized PHP is taken apart, its strings replaced and its lengths corrected, however deep one lies in
+//!   another; names of classes and properties and keys of arrays stay, as with `wp search-replace`. Serialized PHP
+//!   that is damaged already stays as it is, unless old and new are of one length, and is counted as left;
+//! - elsewhere the text is replaced where it stands as it is, as JSON escapes it (`http:\/\/old.example`, also
+//!   twice), and as URLs encode it (`http%3A%2F%2Fold.example`), by the new text in the same guise ([`pattern`]).
+//!
+//! An address counts as found only as a whole: `http://old.example` is neither in `http://old.example.org` nor in
+//! `http://old.example:8080`, a bare `old.example` is not in `www.old.example`, and `/srv/old` not in `/srv/old2`.
+//! Where several of the texts begin at one place, the longest is meant. Letters' case matters.
+
+mod literal;
+#[cfg(test)]
+mod oracle;
+mod pattern;
+mod php;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 mod rows;
 
 use serde::{Deserialize, Serialize};
+
+use pattern::Patterns;
+use php::Rewriter;
 
 /// Why a replacement can't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,14 +56,17 @@ pub struct Replaced {
     pub values: u64,
     /// How many places in them.
     pub places: u64,
-    /// Values that hold the text but were left as they are, since a change would break them: serialized PHP
-    /// that is damaged already.
+    /// Values that hold the text in a part that was left as it is, since a change would break it further: serialized
+    /// PHP that is damaged already.
     pub left: u64,
 }
 
 /// Texts and what they become.
 #[derive(Debug)]
-pub struct SearchReplace {}
+pub struct SearchReplace {
+    patterns: Patterns,
+    replaced: Mutex<BTreeMap<String, Replaced>>,
+}
 
 impl SearchReplace {
     /// For pairs of old and new texts. All are looked for in one pass: what was put in is not looked at again.
@@ -46,8 +74,15 @@ impl SearchReplace {
     /// # Errors
     /// [`ReplaceError::Empty`] and [`ReplaceError::Twice`].
     pub fn new(pairs: &[(String, String)]) -> Result<Self, ReplaceError> {
-        let _ = pairs;
-        todo!()
+        for (at, (old, new)) in pairs.iter().enumerate() {
+            if old.is_empty() {
+                return Err(ReplaceError::Empty);
+            }
+            if pairs.iter().take(at).any(|(other, to)| other == old && to != new) {
+                return Err(ReplaceError::Twice(old.clone()));
+            }
+        }
+        Ok(SearchReplace { patterns: Patterns::new(pairs), replaced: Mutex::default() })
     }
 
     /// Replaces in one statement of a table; one that is no INSERT or REPLACE stays as it is.
@@ -55,12 +90,104 @@ impl SearchReplace {
     /// # Errors
     /// [`ReplaceError::Unclosed`].
     pub fn rewrite(&self, table: &str, statement: &mut Vec<u8>) -> Result<(), ReplaceError> {
-        let _ = (table, statement);
-        todo!()
+        if !self.patterns.may_be_in_sql(statement) || !literal::fills_a_table(statement) {
+            return Ok(());
+        }
+        let mut found = Replaced::default();
+        let changed = literal::rewrite(statement, |value| {
+            let mut rewriter = Rewriter::new(&self.patterns);
+            let changed = rewriter.value(value);
+            found.values += u64::from(changed.is_some());
+            found.places += rewriter.places;
+            found.left += u64::from(rewriter.left);
+            changed
+        });
+        let Ok(changed) = changed else { return Err(ReplaceError::Unclosed { table: table.to_owned() }) };
+        if let Some(changed) = changed {
+            *statement = changed;
+        }
+        self.count(table, &found);
+        Ok(())
     }
 
-    /// What was replaced so far, by table.
+    fn count(&self, table: &str, found: &Replaced) {
+        if found.values == 0 && found.left == 0 {
+            return;
+        }
+        let mut all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_table = all.entry(table.to_owned()).or_default();
+        of_table.values += found.values;
+        of_table.places += found.places;
+        of_table.left += found.left;
+    }
+
+    /// What was replaced so far, by table, for those in which anything was found.
     pub fn replaced(&self) -> Vec<Replaced> {
-        todo!()
+        let all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|(table, found)| Replaced { table: table.clone(), ..found.clone() }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replace(pairs: &[(&str, &str)], statement: &str) -> (String, Vec<Replaced>) {
+        let pairs: Vec<_> = pairs.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect();
+        let replace = SearchReplace::new(&pairs).unwrap();
+        let mut bytes = statement.as_bytes().to_vec();
+        replace.rewrite("t", &mut bytes).unwrap();
+        (String::from_utf8(bytes).unwrap(), replace.replaced())
+    }
+
+    const SITE: [(&str, &str); 1] = [("http://old.example", "https://new.example/shop")];
+
+    #[test]
+    fn values_change_and_names_do_not() {
+        let (text, counts) = replace(
+            &[("old.example", "new.example")],
+            "INSERT INTO `old.example` (`old.example`) VALUES\n(1,'it\\'s old.example, ''old.example'''),(NULL,'x');\n",
+        );
+        assert_eq!(
+            text,
+            "INSERT INTO `old.example` (`old.example`) VALUES\n(1,'it\\'s new.example, \\'new.example\\''),(NULL,'x');\n"
+        );
+        assert_eq!(counts, [Replaced { table: "t".to_owned(), values: 1, places: 2, left: 0 }]);
+    }
+
+    #[test]
+    fn serialized_values_keep_their_lengths_right_in_quotes_and_in_hexadecimal() {
+        let php = r#"a:1:{s:3:"url";s:20:"http://old.example/x";}"#;
+        let right = r#"a:1:{s:3:"url";s:26:"https://new.example/shop/x";}"#;
+        let quoted = |text: &str| format!("'{}'", text.replace('"', "\\\""));
+        let hex = |text: &str| text.bytes().map(|b| format!("{b:02X}")).collect::<String>();
+        let sql = format!("INSERT INTO `t` VALUES ({},0x{},X'{}',7);", quoted(php), hex(php), hex(php));
+        let expected =
+            format!("INSERT INTO `t` VALUES ({},0x{},X'{}',7);", quoted(right), hex(right), hex(right));
+        assert_eq!(replace(&SITE, &sql).0, expected);
+    }
+
+    #[test]
+    fn what_is_damaged_is_left_and_counted() {
+        let sql = "INSERT INTO `t` VALUES ('a:1:{s:3:\\\"url\\\";s:99:\\\"http://old.example\\\";}');";
+        let (text, counts) = replace(&SITE, sql);
+        assert_eq!((text.as_str(), counts[0].values, counts[0].left), (sql, 0, 1));
+        // Nothing gets worse where the length stays.
+        let (text, counts) = replace(&[("http://old.example", "http://new.example")], sql);
+        assert_eq!((text, counts[0].values, counts[0].left), (sql.replace("old", "new"), 1, 0));
+    }
+
+    #[test]
+    fn other_statements_stay_and_broken_ones_are_told() {
+        for sql in [
+            "CREATE TABLE `http://old.example` (a int) COMMENT='http://old.example';",
+            "-- http://old.example",
+        ] {
+            assert_eq!(replace(&SITE, sql).0, sql);
+        }
+        let search = SearchReplace::new(&[("a".to_owned(), "b".to_owned())]).unwrap();
+        let error = search.rewrite("wp_posts", &mut b"INSERT INTO `t` VALUES ('a".to_vec()).unwrap_err();
+        assert_eq!(error, ReplaceError::Unclosed { table: "wp_posts".to_owned() });
+        assert_eq!(SearchReplace::new(&[(String::new(), String::new())]).unwrap_err(), ReplaceError::Empty);
     }
 }

@@ -12,17 +12,30 @@
 //! Git is run as the repository's owner, with a configuration of ours and no hooks, so that files keep their owner
 //! and nothing that lies in the repository runs.
 
+mod bring;
+mod desk;
 mod error;
+mod keep;
+mod plan;
+mod stage;
+mod switch;
+mod travel;
+mod undo;
+mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use undercroft_model::{CodeRevision, Observer};
+use undercroft_model::{Cancelled, CodeRevision, Element, Observer, Remark};
 use uuid::Uuid;
 
 pub use error::RestoreError;
 
 use super::Between;
+use bring::BROUGHT;
+use desk::{Desk, Repo};
+use keep::BEFORE;
+use view::Wishes;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -82,6 +95,30 @@ pub struct Plan {
 pub struct Staged {
     /// Names the restore.
     pub id: Uuid,
+    /// What a person should know.
+    pub notes: Vec<String>,
+    protect: Vec<String>,
+    remove_untracked: bool,
+    /// The environment's own repository, then its submodules.
+    parts: Vec<Part>,
+}
+
+/// What is to happen to one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Part {
+    repo: Repo,
+    /// The reference that moves; `None` if HEAD itself does.
+    branch: Option<String>,
+    /// Whether index and work tree follow.
+    follows: bool,
+    /// What HEAD was: `ref: refs/heads/main` or a commit.
+    head: String,
+    /// Where the branch, or HEAD, was.
+    tip: Option<String>,
+    /// Where it goes.
+    commit: String,
+    /// The git folder of the archive's repository, if one was laid out.
+    objects: Option<PathBuf>,
 }
 
 /// A state of a repository that is kept for undoing a restore.
@@ -96,22 +133,20 @@ pub struct Kept {
 }
 
 /// Whether the archive's repository has to be laid out before the restore is staged, because the environment's lacks
-/// the commit.
+/// the commit, or a submodule lacks its own.
 ///
 /// # Errors
 /// [`RestoreError`] if the repository can't be looked at.
 pub fn needs_objects(order: &Order) -> Result<bool, RestoreError> {
-    let _ = order;
-    todo!()
+    stage::needs_objects(order)
 }
 
 /// Tells what a restore would do. Nothing is written but scratch files in `cache`, which go again.
 ///
 /// # Errors
-/// [`RestoreError`]: what [`stage`] would refuse is refused here too.
-pub fn plan(order: &Order, cache: &std::path::Path) -> Result<Plan, RestoreError> {
-    let _ = (order, cache);
-    todo!()
+/// [`RestoreError`]: what [`stage`] would refuse is refused here too, unless the objects are missing.
+pub fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
+    plan::plan(order, cache)
 }
 
 /// Looks at the repository, refuses what can't work, and decides what will be done. Makes nothing but scratch files
@@ -119,56 +154,76 @@ pub fn plan(order: &Order, cache: &std::path::Path) -> Result<Plan, RestoreError
 ///
 /// # Errors
 /// [`RestoreError`], with what to do about it.
-pub fn stage(order: &Order, cache: &std::path::Path) -> Result<Staged, RestoreError> {
-    let _ = (order, cache);
-    todo!()
+pub fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError> {
+    stage::stage(order, cache)
 }
 
-/// Brings the objects into the repository, and keeps its state as it is now. Live are neither.
+/// Brings the objects into the repository, and keeps its state as it is now. Nothing live changes.
 ///
 /// # Errors
 /// [`RestoreError`]; then [`clean_up`] is due.
 pub fn prepare(staged: &Staged, observer: &dyn Observer) -> Result<(), RestoreError> {
-    let _ = (staged, observer);
-    todo!()
+    for part in &staged.parts {
+        if observer.cancelled() {
+            return Err(Cancelled.into());
+        }
+        let desk = Desk::writing(&part.repo, staged.id)?;
+        bring::bring(&desk, part, &staged.reference(BROUGHT), observer)?;
+        observer.doing(Element::Code, "keeping the code as it is now");
+        keep::save(&desk, part, &part.commit, &staged.wishes(), &staged.reference(BEFORE))?;
+    }
+    staged.notes.iter().for_each(|note| observer.remark(Element::Code, Remark::note("", note.clone())));
+    Ok(())
 }
 
 /// Moves the environment's branch, index and work tree to the archived commit. May be called again, by any process,
-/// after it was killed or had finished.
+/// after it was killed or had finished. What was changed since [`prepare`] is kept for [`undo`] as well.
 ///
 /// # Errors
 /// [`RestoreError`]; all is as it was, unless it is [`RestoreError::HalfWay`].
 pub fn switch(staged: &Staged, observer: &dyn Observer) -> Result<(), RestoreError> {
-    let _ = (staged, observer);
-    todo!()
+    observer.doing(Element::Code, "checking the archived commit out");
+    let Err(why) = staged.parts.iter().try_for_each(|part| switch::switch(staged, part)) else {
+        return Ok(());
+    };
+    match switch_back(staged) {
+        Ok(()) => Err(why),
+        Err(back) => {
+            let called = staged.parts.first().map(|part| part.repo.called.clone());
+            Err(RestoreError::HalfWay {
+                repository: called.unwrap_or_default(),
+                reference: staged.reference(BEFORE),
+                back: back.to_string(),
+                why: Box::new(why),
+            })
+        }
+    }
 }
 
 /// Goes back to what was before [`switch`], if that was begun. May be called again.
 ///
 /// # Errors
-/// [`RestoreError`].
+/// [`RestoreError`]; what was before is still kept.
 pub fn switch_back(staged: &Staged) -> Result<(), RestoreError> {
-    let _ = staged;
-    todo!()
+    staged.parts.iter().rev().try_for_each(|part| switch::back(staged, part))
 }
 
-/// Removes what is left of the staging. What is kept for undoing a restore that was switched stays.
+/// Removes what is left of the staging. What is kept for undoing a restore that was switched stays; that of one that
+/// was not goes.
 ///
 /// # Errors
 /// [`RestoreError`].
 pub fn clean_up(staged: &Staged) -> Result<(), RestoreError> {
-    let _ = staged;
-    todo!()
+    staged.parts.iter().try_for_each(|part| switch::clean_up(staged, part))
 }
 
 /// Goes back to what was before a restore: branch, HEAD, index, and the work tree with the changes and untracked
-/// files that were put aside. What is there now is kept under `refs/undercroft/undone/<id>`.
+/// files that were put aside. What is there now is kept under `refs/undercroft/undone/<id>`. May be called again.
 ///
 /// # Errors
 /// [`RestoreError`]; [`RestoreError::NothingKept`] if there is nothing to go back to.
 pub fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
-    let _ = (repository, id);
-    todo!()
+    undo::undo(repository, id)
 }
 
 /// The restores that can be undone, the oldest first.
@@ -176,15 +231,23 @@ pub fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
 /// # Errors
 /// [`RestoreError`] if the repository can't be read.
 pub fn kept(repository: &str) -> Result<Vec<Kept>, RestoreError> {
-    let _ = repository;
-    todo!()
+    undo::kept(repository)
 }
 
-/// Forgets what was before a restore: it can't be undone any more.
+/// Forgets what was before a restore, and what it was undone from: it can't be undone any more.
 ///
 /// # Errors
 /// [`RestoreError`] if the repository can't be written.
 pub fn forget(repository: &str, id: Uuid) -> Result<(), RestoreError> {
-    let _ = (repository, id);
-    todo!()
+    undo::forget(repository, id)
+}
+
+impl Staged {
+    fn reference(&self, folder: &str) -> String {
+        format!("{folder}{}", self.id)
+    }
+
+    fn wishes(&self) -> Wishes<'_> {
+        Wishes { protect: &self.protect, remove_untracked: self.remove_untracked }
+    }
 }

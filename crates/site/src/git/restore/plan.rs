@@ -1,0 +1,81 @@
+//! What a restore would do, told before it is done.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use undercroft_model::CodeRevision;
+
+use super::desk::Desk;
+use super::stage::{self, Looked};
+use super::view::{View, Wishes};
+use super::{Order, Plan, RestoreError};
+use crate::git::between::{between, has_commit};
+use crate::git::oid::ObjectId;
+use crate::git::shadow::Scratch;
+use crate::git::shown;
+
+/// Looks and tells.
+pub(super) fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
+    let scratch = Scratch::make(cache)?;
+    let own = stage::look(order, &scratch)?;
+    let mut plan = Plan {
+        branch: own
+            .part
+            .branch
+            .as_deref()
+            .map(|name| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()),
+        from: own.part.tip.clone(),
+        to: own.part.commit.clone(),
+        work_tree: own.part.follows,
+        needs_objects: stage::needs_objects(order)?,
+        ..Plan::default()
+    };
+    if let CodeRevision::Tags(pattern) = &order.revision {
+        plan.notes.push(stage::later_tag(pattern));
+    }
+    let to = ObjectId::parse(order.commit.as_bytes());
+    let to = to.ok_or_else(|| RestoreError::NotACommit(order.commit.clone()))?;
+    if !has_commit(&own.shadow.git, &to)? && order.objects.is_none() {
+        return Ok(plan);
+    }
+    own.check()?;
+    if let Some(from) = own.part.tip.as_deref().and_then(|tip| ObjectId::parse(tip.as_bytes())) {
+        plan.between = between(&own.shadow.git, &from, &to)?;
+    }
+    let wishes = Wishes { protect: &order.protect, remove_untracked: order.remove_untracked };
+    if let Some((desk, view)) = own.view(&wishes)? {
+        fill(&mut plan, &own, &desk, &view)?;
+    }
+    let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
+    for module in own.submodules(&scratch, archive.as_ref(), &mut plan.notes)? {
+        plan.notes.push(format!("the submodule {} goes to {}", module.part.repo.called, module.part.commit));
+    }
+    Ok(plan)
+}
+
+fn fill(plan: &mut Plan, own: &Looked, desk: &Desk<'_>, view: &View) -> Result<(), RestoreError> {
+    let dirty: BTreeSet<_> = view.dirty.iter().collect();
+    for (path, target) in view.target.iter().filter(|(path, _)| !view.protected.contains(*path)) {
+        match view.tracked.get(path) {
+            Some(now) if now != target || dirty.contains(path) => plan.changed.push(shown(path)),
+            Some(_) => {}
+            None => plan.added.push(shown(path)),
+        }
+    }
+    let gone = view.tracked.keys().filter(|path| !view.target.contains_key(*path));
+    plan.removed = gone.filter(|path| !view.protected.contains(*path)).map(|path| shown(path)).collect();
+    plan.protected = view.protected.iter().map(|path| shown(path)).collect();
+    let mut aside: BTreeSet<String> = view.dirty.iter().map(|path| shown(path)).collect();
+    if let Some(tip) = &own.part.tip {
+        let args =
+            ["diff-index", "--cached", "--name-only", "-z", "--no-renames", "--ignore-submodules=all", tip];
+        let staged = desk.ask("look for staged changes", &view.index, &args)?;
+        aside.extend(staged.split(|b| *b == 0).filter(|path| !path.is_empty()).map(shown));
+    }
+    plan.put_aside = aside.into_iter().collect();
+    let gone: BTreeSet<_> = view.in_the_way.iter().chain(&view.unwanted).collect();
+    plan.untracked_removed = gone.iter().map(|path| shown(path)).collect();
+    let untracked = view.untracked(desk, &[])?;
+    plan.untracked_kept = untracked.iter().filter(|path| !gone.contains(path)).count() as u64;
+    Ok(())
+}

@@ -1,0 +1,333 @@
+//! Looking at a repository, refusing what can't work, and deciding.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use undercroft_model::CodeRevision;
+
+use super::desk::{Desk, Repo, path_of};
+use super::view::{View, Wishes};
+use super::{Order, Part, RestoreError, Staged};
+use crate::git::between::has_commit;
+use crate::git::command::{Git, run};
+use crate::git::config::Config;
+use crate::git::locate::{self, Place};
+use crate::git::oid::ObjectId;
+use crate::git::refs::{Head, Refs};
+use crate::git::shadow::{Scratch, Shadow};
+use crate::git::url::Address;
+use crate::git::{GitError, objects, shown, submodules, tree};
+
+/// A repository that was looked at.
+pub(super) struct Looked {
+    pub part: Part,
+    pub place: Place,
+    pub refs: Refs,
+    pub config: Config,
+    pub shadow: Shadow,
+}
+
+/// Finds the repository that an order is about.
+pub(super) fn find(repository: &str, order: Option<&Order>) -> Result<Place, RestoreError> {
+    match Address::parse(repository)? {
+        Address::Path(path) => {
+            let place = crate::git::find(Path::new(&path))?;
+            place.check_files()?;
+            // Git follows all of them.
+            objects::stores(&place)?;
+            Ok(place)
+        }
+        Address::Url(url) => {
+            let target = match order.map(|order| &order.revision) {
+                Some(CodeRevision::Branch(branch)) => format!("refs/heads/{branch}"),
+                Some(CodeRevision::Tags(pattern)) => format!("refs/tags/NAME (one that matches {pattern})"),
+                _ => "refs/heads/BRANCH".to_owned(),
+            };
+            let commit = order.map(|order| order.commit.clone()).unwrap_or_default();
+            Err(RestoreError::Remote { url: url.shown, commit, target })
+        }
+    }
+}
+
+/// Looks at the environment's own repository.
+pub(super) fn look(order: &Order, scratch: &Scratch) -> Result<Looked, RestoreError> {
+    let commit = ObjectId::parse(order.commit.as_bytes())
+        .ok_or_else(|| RestoreError::NotACommit(order.commit.clone()))?;
+    let place = find(&order.repository, Some(order))?;
+    let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
+    let looked = look_at(place, &order.revision, commit, archive.as_ref(), scratch.path().join("own"))?;
+    Ok(looked)
+}
+
+fn look_at(
+    place: Place,
+    revision: &CodeRevision,
+    commit: ObjectId,
+    archive: Option<&Place>,
+    scratch: PathBuf,
+) -> Result<Looked, RestoreError> {
+    let config = Config::read(&place.common_dir)?;
+    let repo = Repo::of(&place, &config)?;
+    let refs = Refs::read(&Git::new(&place.git_dir, &place.called()))?;
+    let shadow = Shadow::make(scratch, &place, &refs, repo.sha256)?;
+    if let Some(archive) = archive {
+        let both = [&place.common_dir, &archive.common_dir].map(|dir| dir.join("objects"));
+        let lines = both.map(|objects| [objects.as_os_str().as_bytes(), b"\n"].concat()).concat();
+        shadow.write("objects/info/alternates", &lines)?;
+    }
+    let (branch, tip) = moving(&place, &refs, revision, &commit)?;
+    let head = match &refs.head {
+        Head::Branch(name) => format!("ref: {}", shown(name)),
+        Head::Detached(id) => id.to_string(),
+    };
+    let follows =
+        place.work_tree.is_some() && (branch.is_none() || head.strip_prefix("ref: ") == branch.as_deref());
+    let part = Part {
+        repo,
+        branch,
+        follows,
+        head,
+        tip: tip.map(|id| id.to_string()),
+        commit: commit.to_string(),
+        objects: archive.map(|archive| archive.common_dir.clone()),
+    };
+    Ok(Looked { part, place, refs, config, shadow })
+}
+
+/// The reference that moves (`None`: HEAD itself) and where it is.
+fn moving(
+    place: &Place,
+    refs: &Refs,
+    revision: &CodeRevision,
+    commit: &ObjectId,
+) -> Result<(Option<String>, Option<ObjectId>), RestoreError> {
+    let at_head = || match &refs.head {
+        Head::Branch(name) => refs.object(name),
+        Head::Detached(id) => Some(*id),
+    };
+    Ok(match (revision, &refs.head) {
+        (CodeRevision::Branch(branch), _) => {
+            let name = format!("refs/heads/{branch}");
+            let tip = refs.object(name.as_bytes());
+            (Some(name), tip)
+        }
+        (CodeRevision::Head, Head::Branch(name)) => (Some(shown(name)), refs.object(name)),
+        (CodeRevision::Head, Head::Detached(id)) => (None, Some(*id)),
+        (CodeRevision::Tags(pattern), _) if place.work_tree.is_none() => {
+            let (repository, pattern) = (place.called(), pattern.clone());
+            return Err(RestoreError::NeedsTag { repository, pattern, commit: commit.to_string() });
+        }
+        (CodeRevision::Tags(_), _) => (None, at_head()),
+    })
+}
+
+impl Looked {
+    /// Refuses what can't work.
+    pub fn check(&self) -> Result<(), RestoreError> {
+        let repo = &self.part.repo;
+        let repository = || repo.called.clone();
+        let us = rustix::process::geteuid();
+        if !us.is_root() && us.as_raw() != repo.owner {
+            return Err(RestoreError::OtherOwner {
+                repository: repository(),
+                owner: repo.owner,
+                us: us.as_raw(),
+            });
+        }
+        if !has_commit(&self.shadow.git, &self.commit()?)? {
+            let (commit, shallow) = (self.part.commit.clone(), self.shadow.shallow.is_some());
+            return Err(RestoreError::NoCommit { repository: repository(), commit, shallow });
+        }
+        for folder in [Some(&repo.git_dir), Some(&repo.common_dir), repo.work_tree.as_ref()] {
+            let Some(folder) = folder else { continue };
+            if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err() {
+                return Err(RestoreError::NotWritable(folder.clone()));
+            }
+        }
+        self.check_branch()?;
+        if self.part.follows {
+            self.check_work_tree()?;
+        }
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<ObjectId, RestoreError> {
+        let commit = &self.part.commit;
+        ObjectId::parse(commit.as_bytes()).ok_or_else(|| RestoreError::NotACommit(commit.clone()))
+    }
+
+    fn check_work_tree(&self) -> Result<(), RestoreError> {
+        let repo = &self.part.repo;
+        for (file, what, ends) in UNDER_WAY {
+            if repo.git_dir.join(file).exists() {
+                return Err(RestoreError::Busy { repository: repo.called.clone(), what, ends });
+            }
+        }
+        check_lock(repo)?;
+        let sparse = repo.git_dir.join("info/sparse-checkout").exists();
+        if self.config.flag("core.sparsecheckout") && sparse {
+            return Err(RestoreError::Sparse { repository: repo.called.clone() });
+        }
+        Ok(())
+    }
+
+    /// Looks whether another work tree has the branch checked out.
+    fn check_branch(&self) -> Result<(), RestoreError> {
+        let Some(branch) = self.part.branch.as_deref() else { return Ok(()) };
+        let repo = &self.part.repo;
+        let mut command = Git::new(&repo.git_dir, &repo.called).command();
+        command.args(["worktree", "list", "--porcelain", "-z"]);
+        let listed = repo.succeed("list the work trees", command, None)?;
+        let mut at = PathBuf::new();
+        for line in listed.split(|b| *b == 0) {
+            if let Some(path) = line.strip_prefix(b"worktree ") {
+                at = path_of(path);
+            }
+            let ours = repo.work_tree.as_ref().unwrap_or(&repo.git_dir);
+            if line.strip_prefix(b"branch ") == Some(branch.as_bytes()) && !same(&at, ours) {
+                let short = branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned();
+                let repository = repo.called.clone();
+                return Err(RestoreError::BranchElsewhere { repository, branch: short, elsewhere: at });
+            }
+        }
+        Ok(())
+    }
+
+    /// The work tree, seen beside the commit; `None` if none follows.
+    pub fn view(&self, wishes: &Wishes<'_>) -> Result<Option<(Desk<'_>, View)>, RestoreError> {
+        if !self.part.follows {
+            return Ok(None);
+        }
+        let desk = Desk::reading(&self.part.repo, &self.shadow, &self.config)?;
+        let view = View::of(&desk, &self.part.repo.git_dir.join("index"), &self.part.commit, wishes)?;
+        Ok(Some((desk, view)))
+    }
+
+    /// The commit's submodules whose repositories are here, and in words those that are not.
+    pub fn submodules(
+        &self,
+        scratch: &Scratch,
+        archive: Option<&Place>,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Looked>, RestoreError> {
+        let mut found = Vec::new();
+        if !self.part.follows {
+            return Ok(found);
+        }
+        let nodes = tree::list(&self.shadow.git, &self.commit()?)?;
+        for (number, link) in submodules::links(&self.shadow, &nodes)?.iter().enumerate() {
+            let name = shown(&link.path);
+            let folder = self.place.work_tree.as_ref().map(|top| top.join(OsStr::from_bytes(&link.path)));
+            let here = folder.as_ref().is_some_and(|folder| folder.join(".git").symlink_metadata().is_ok());
+            let place = if here { submodules::locate(&self.place, link)? } else { None };
+            let Some(place) = place.filter(|place| place.work_tree.is_some()) else {
+                notes.push(format!(
+                    "{name} is a submodule that is not laid out here: run git submodule update --init {name}"
+                ));
+                continue;
+            };
+            let stored = match archive {
+                Some(archive) => submodules::locate(archive, link)?,
+                None => None,
+            };
+            let scratch = scratch.path().join(format!("module-{number}"));
+            let looked =
+                look_at(place, &CodeRevision::Tags(String::new()), link.commit, stored.as_ref(), scratch)?;
+            match looked.check() {
+                Ok(()) if looked.refs.head != Head::Detached(link.commit) => found.push(looked),
+                Ok(()) => {}
+                Err(RestoreError::NoCommit { commit, .. }) => notes.push(format!(
+                    "{name} is a submodule whose commit {commit} is neither here nor in the archive: run git submodule update {name}"
+                )),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What a repository can be in the middle of, and the file that tells.
+const UNDER_WAY: [(&str, &str, &str); 7] = [
+    ("MERGE_HEAD", "a merge", "merge --abort, or commit"),
+    ("rebase-merge", "a rebase", "rebase --abort, or --continue"),
+    ("rebase-apply", "a rebase or the applying of mails", "rebase --abort, or am --abort"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick", "cherry-pick --abort, or --continue"),
+    ("REVERT_HEAD", "a revert", "revert --abort, or --continue"),
+    ("BISECT_LOG", "a bisection", "bisect reset"),
+    ("sequencer", "a cherry-pick or revert of several commits", "cherry-pick --quit, or revert --quit"),
+];
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Refuses an index that another git command holds.
+pub(super) fn check_lock(repo: &Repo) -> Result<(), RestoreError> {
+    let path = repo.git_dir.join("index.lock");
+    let Ok(facts) = fs::symlink_metadata(&path) else { return Ok(()) };
+    let since = facts.modified().ok().and_then(|time| jiff::Timestamp::try_from(time).ok());
+    let since = since.map(|time| format!(" since {time:.0}")).unwrap_or_default();
+    Err(RestoreError::IndexLocked { path, since })
+}
+
+/// Decides.
+pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError> {
+    let scratch = Scratch::make(cache)?;
+    let own = look(order, &scratch)?;
+    own.check()?;
+    let wishes = Wishes { protect: &order.protect, remove_untracked: order.remove_untracked };
+    own.view(&wishes)?;
+    let mut notes = Vec::new();
+    let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
+    let modules = own.submodules(&scratch, archive.as_ref(), &mut notes)?;
+    if let CodeRevision::Tags(pattern) = &order.revision {
+        notes.push(later_tag(pattern));
+    }
+    let parts = std::iter::once(&own).chain(&modules).map(|looked| looked.part.clone()).collect();
+    let (protect, remove_untracked) = (order.protect.clone(), order.remove_untracked);
+    Ok(Staged { id: order.id, protect, remove_untracked, parts, notes })
+}
+
+/// What to know of environments that deploy tags.
+pub(super) fn later_tag(pattern: &str) -> String {
+    format!(
+        "no tag is moved: HEAD is detached at the archived commit, and the next backup again takes the newest tag that matches {pattern}, until a newer one is made here"
+    )
+}
+
+/// Whether the commit, or that of a submodule which is laid out here, is missing.
+pub(super) fn needs_objects(order: &Order) -> Result<bool, RestoreError> {
+    let commit = ObjectId::parse(order.commit.as_bytes())
+        .ok_or_else(|| RestoreError::NotACommit(order.commit.clone()))?;
+    let place = find(&order.repository, Some(order))?;
+    let git = Git::new(&place.git_dir, &place.called());
+    if !has_whole(&git, &commit)? {
+        return Ok(true);
+    }
+    let Some(top) = &place.work_tree else { return Ok(false) };
+    for node in tree::list(&git, &commit)?.iter().filter(|node| node.kind == tree::NodeKind::Link) {
+        let folder = top.join(path_of(&node.path));
+        if folder.join(".git").symlink_metadata().is_err() {
+            continue;
+        }
+        let Ok(Some(module)) = locate::at(&folder, Some(place.owner)) else { continue };
+        if !has_commit(&Git::new(&module.git_dir, &module.called()), &node.id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the repository has a commit with all of its files.
+pub(super) fn has_whole(git: &Git, commit: &ObjectId) -> Result<bool, GitError> {
+    if !has_commit(git, commit)? {
+        return Ok(false);
+    }
+    let mut command = git.command();
+    command.args(["rev-list", "--objects", "--no-walk", "--missing=print", "--no-object-names"]);
+    command.args([&commit.to_string(), "--"]);
+    let output = run(command, None)?;
+    Ok(output.status.success() && !output.stdout.split(|b| *b == b'\n').any(|line| line.starts_with(b"?")))
+}

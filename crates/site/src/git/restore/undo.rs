@@ -1,0 +1,140 @@
+//! A restore undone at a later time, and what is kept for that.
+
+use uuid::Uuid;
+
+use super::desk::{Desk, Repo, path_of};
+use super::keep::{self, BEFORE, State, UNDONE};
+use super::stage::{check_lock, find};
+use super::view::Wishes;
+use super::{Kept, Part, RestoreError, switch, travel};
+use crate::git::command::Git;
+use crate::git::config::Config;
+use crate::git::locate::{self, Place};
+use crate::git::oid::ObjectId;
+use crate::git::refs::{Head, Refs};
+use crate::git::{GitError, shown, tree};
+
+/// Undoes a restore.
+pub(super) fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
+    let place = find(repository, None)?;
+    let repo = Repo::of(&place, &Config::read(&place.common_dir)?)?;
+    let git = Git::new(&repo.git_dir, &repo.called);
+    let Some(before) = resolve(&git, &format!("{BEFORE}{id}"))? else {
+        // It may have been undone by a process that could not say so any more.
+        return match resolve(&git, &format!("{UNDONE}{id}"))? {
+            Some(_) => Ok(()),
+            None => Err(RestoreError::NothingKept { repository: repo.called.clone(), id }),
+        };
+    };
+    for module in modules(&place, &git, &before)? {
+        let repo = Repo::of(&module, &Config::read(&module.common_dir)?)?;
+        let git = Git::new(&repo.git_dir, &repo.called);
+        if resolve(&git, &format!("{BEFORE}{id}"))?.is_some() {
+            undo_one(&repo, id)?;
+        }
+    }
+    undo_one(&repo, id)
+}
+
+fn undo_one(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
+    let (before, undone) = (format!("{BEFORE}{id}"), format!("{UNDONE}{id}"));
+    let desk = Desk::writing(repo, id)?;
+    travel::release(&desk)?;
+    let Some(state) = keep::load(&desk, &before)? else {
+        return Err(RestoreError::NothingKept { repository: repo.called.clone(), id });
+    };
+    if state.index.is_some() {
+        check_lock(repo)?;
+    }
+    let mut from = repo.git_dir.join("index");
+    // An undoing that was killed had kept what it found.
+    if keep::load(&desk, &undone)?.is_none() {
+        let wishes = Wishes { protect: &[], remove_untracked: false };
+        let view = keep::save(&desk, &now(repo, &state)?, &state.commit, &wishes, &undone)?;
+        from = view.map_or(from, |view| view.index);
+    }
+    travel::back(&desk, &state, &from)?;
+    keep::unset(&desk, &before)?;
+    switch::remove(&desk)
+}
+
+/// The repository as it is, in the terms of what was kept.
+fn now(repo: &Repo, state: &State) -> Result<Part, RestoreError> {
+    let refs = Refs::read(&Git::new(&repo.git_dir, &repo.called))?;
+    let (head, at_head) = match &refs.head {
+        Head::Branch(name) => (format!("ref: {}", shown(name)), refs.object(name)),
+        Head::Detached(id) => (id.to_string(), Some(*id)),
+    };
+    let tip = match &state.branch {
+        Some(branch) => refs.object(branch.as_bytes()),
+        None => at_head,
+    };
+    Ok(Part {
+        repo: repo.clone(),
+        branch: state.branch.clone(),
+        follows: state.index.is_some(),
+        head,
+        tip: tip.map(|id| id.to_string()),
+        commit: state.commit.clone(),
+        objects: None,
+    })
+}
+
+/// The submodules of the commit that is checked out and of the state before, as far as they are laid out.
+fn modules(place: &Place, git: &Git, before: &ObjectId) -> Result<Vec<Place>, RestoreError> {
+    let Some(top) = &place.work_tree else { return Ok(Vec::new()) };
+    let mut paths = std::collections::BTreeSet::new();
+    let head = resolve(git, "HEAD")?;
+    for commit in head.iter().chain([before]) {
+        let nodes = tree::list(git, commit)?;
+        paths.extend(nodes.into_iter().filter(|n| n.kind == tree::NodeKind::Link).map(|n| n.path));
+    }
+    let mut found = Vec::new();
+    for path in paths {
+        let folder = top.join(path_of(&path));
+        if folder.join(".git").symlink_metadata().is_ok() {
+            found.extend(locate::at(&folder, Some(place.owner))?);
+        }
+    }
+    Ok(found)
+}
+
+fn resolve(git: &Git, name: &str) -> Result<Option<ObjectId>, GitError> {
+    let found = git.look_for(&["rev-parse", "--verify", "--quiet", "--end-of-options", name])?;
+    Ok(found.and_then(|id| ObjectId::parse(id.trim_ascii_end())))
+}
+
+/// What is kept, the oldest first.
+pub(super) fn kept(repository: &str) -> Result<Vec<Kept>, RestoreError> {
+    let place = find(repository, None)?;
+    let git = Git::new(&place.git_dir, &place.called());
+    let format = "--format=%(refname:lstrip=3) %(objectname) %(committerdate:unix)";
+    let answer = git.ask("list what is kept", &["for-each-ref", "--sort=committerdate", format, BEFORE])?;
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let parse = |line: &str| {
+        let mut words = line.split(' ');
+        let id = words.next()?.parse().ok()?;
+        Some(Kept { id, commit: words.next()?.to_owned(), seconds: words.next()?.parse().ok()? })
+    };
+    Ok(text.lines().filter_map(parse).collect())
+}
+
+/// Removes what is kept.
+pub(super) fn forget(repository: &str, id: Uuid) -> Result<(), RestoreError> {
+    let place = find(repository, None)?;
+    let git = Git::new(&place.git_dir, &place.called());
+    let mut places = Vec::new();
+    if let Some(before) = resolve(&git, &format!("{BEFORE}{id}"))? {
+        places = modules(&place, &git, &before)?;
+    }
+    places.push(place);
+    for place in places {
+        let repo = Repo::of(&place, &Config::read(&place.common_dir)?)?;
+        let desk = Desk::writing(&repo, id)?;
+        for folder in [BEFORE, UNDONE] {
+            keep::unset(&desk, &format!("{folder}{id}"))?;
+        }
+        switch::remove(&desk)?;
+    }
+    Ok(())
+}

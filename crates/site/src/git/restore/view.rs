@@ -1,0 +1,195 @@
+//! What a work tree holds beside what a commit would have it hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::RestoreError;
+use super::desk::{Desk, path_of};
+use crate::git::blobs::Blobs;
+use crate::git::{GitError, lfs, shown};
+
+/// Files by their paths: mode and object, as git writes both.
+pub(super) type Tree = BTreeMap<Vec<u8>, (Vec<u8>, Vec<u8>)>;
+
+/// A work tree that is looked at.
+pub(super) struct View {
+    /// A copy of its index, with the times of its files.
+    pub index: PathBuf,
+    /// What the index holds.
+    pub tracked: Tree,
+    /// Tracked files that are no longer as the index has them.
+    pub dirty: Vec<Vec<u8>>,
+    /// What the commit holds.
+    pub target: Tree,
+    /// Untracked files in whose place the commit has something.
+    pub in_the_way: Vec<Vec<u8>>,
+    /// Untracked files that nobody told git to ignore, and that are not to stay.
+    pub unwanted: Vec<Vec<u8>>,
+    /// What stays as it is, of the commit's files and the tracked ones.
+    pub protected: BTreeSet<Vec<u8>>,
+}
+
+/// What is to stay, and what to go.
+pub(super) struct Wishes<'a> {
+    pub protect: &'a [String],
+    pub remove_untracked: bool,
+}
+
+impl View {
+    /// Looks at a work tree whose index is `from`, beside a commit or tree.
+    pub fn of(desk: &Desk<'_>, from: &Path, target: &str, wishes: &Wishes<'_>) -> Result<Self, RestoreError> {
+        let index = desk.new_index();
+        desk.copy_index(from, &index)?;
+        let listed = desk.ask("list the tracked files", &index, &["ls-files", "-s", "-z"])?;
+        let tracked = tracked(desk, &listed)?;
+        let args = ["ls-tree", "-r", "-z", "--full-tree", target];
+        let target = tree(&desk.ask("list the commit's files", &index, &args)?);
+        let patterns = patterns(wishes.protect);
+        let is_protected = |path: &[u8]| {
+            !patterns.is_empty()
+                && patterns.matched_path_or_any_parents(path_of(path).as_path(), false).is_ignore()
+        };
+        let dirty = dirty(desk, &index)?;
+        let protected: BTreeSet<_> =
+            target.keys().chain(tracked.keys()).filter(|path| is_protected(path)).cloned().collect();
+        let mut view =
+            View { index, tracked, dirty, target, in_the_way: Vec::new(), unwanted: Vec::new(), protected };
+        view.in_the_way = view.obstacles(desk)?;
+        if wishes.remove_untracked {
+            view.unwanted = view.untracked(desk, &[])?;
+            view.unwanted.retain(|path| !is_protected(path) && !path.ends_with(b"/"));
+        }
+        Ok(view)
+    }
+
+    /// Untracked files that nobody told git to ignore; a repository among them ends with a slash.
+    pub fn untracked(&self, desk: &Desk<'_>, within: &[&str]) -> Result<Vec<Vec<u8>>, RestoreError> {
+        let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
+        args.extend(within);
+        let answer = desk.ask("list the untracked files", &self.index, &args)?;
+        Ok(lines(&answer).map(<[u8]>::to_vec).collect())
+    }
+
+    /// What lies in the places of the commit's new files.
+    fn obstacles(&self, desk: &Desk<'_>) -> Result<Vec<Vec<u8>>, RestoreError> {
+        let Some(top) = &desk.repo.work_tree else { return Ok(Vec::new()) };
+        let mut found = BTreeSet::new();
+        let mut free = BTreeSet::new();
+        for (path, (mode, _)) in &self.target {
+            if self.tracked.contains_key(path) || self.protected.contains(path) {
+                continue;
+            }
+            let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+            for end in ends.chain([path.len()]) {
+                let part = path.get(..end).unwrap_or_default();
+                if free.contains(part) || self.tracked.contains_key(part) {
+                    continue;
+                }
+                let Ok(facts) = fs::symlink_metadata(top.join(path_of(part))) else { break };
+                let is_last = end == path.len();
+                if facts.is_dir()
+                    && (!is_last || mode == b"160000" || self.goes_with_its_files(desk, part)?)
+                {
+                    free.insert(part.to_vec());
+                    continue;
+                }
+                let what = match facts.file_type() {
+                    kind if kind.is_dir() => "a folder",
+                    kind if kind.is_symlink() && !is_last => "a link",
+                    kind if kind.is_file() || kind.is_symlink() => {
+                        found.insert(part.to_vec());
+                        break;
+                    }
+                    _ => "something else than a file",
+                };
+                let (repository, path) = (desk.repo.called.clone(), shown(part));
+                return Err(RestoreError::InTheWay { repository, path, what });
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Whether a folder holds nothing but tracked files: it goes with them.
+    fn goes_with_its_files(&self, desk: &Desk<'_>, folder: &[u8]) -> Result<bool, RestoreError> {
+        use std::os::unix::ffi::OsStrExt;
+
+        let args = ["--literal-pathspecs", "ls-files", "--others", "-z", "--"].map(std::ffi::OsStr::new);
+        let mut args = args.to_vec();
+        args.push(std::ffi::OsStr::from_bytes(folder));
+        Ok(desk.ask("list the untracked files", &self.index, &args)?.is_empty())
+    }
+}
+
+fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
+    answer.split(|b| *b == 0).filter(|line| !line.is_empty())
+}
+
+/// `100644 <id> 0\t<path>`
+pub(super) fn tracked(desk: &Desk<'_>, answer: &[u8]) -> Result<Tree, RestoreError> {
+    let mut tree = Tree::new();
+    for line in lines(answer) {
+        let Some((mode, id, stage, path)) = fields(line) else { continue };
+        if stage != b"0" {
+            return Err(RestoreError::Conflicts { repository: desk.repo.called.clone(), path: shown(path) });
+        }
+        tree.insert(path.to_vec(), (mode.to_vec(), id.to_vec()));
+    }
+    Ok(tree)
+}
+
+/// `100644 blob <id>\t<path>`
+fn tree(answer: &[u8]) -> Tree {
+    let entry = |line| {
+        let (mode, _, id, path) = fields(line)?;
+        Some((path.to_vec(), (mode.to_vec(), id.to_vec())))
+    };
+    lines(answer).filter_map(entry).collect()
+}
+
+/// Three words and a path.
+fn fields(line: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+    let tab = line.iter().position(|b| *b == b'\t')?;
+    let mut words = line.get(..tab)?.split(|b| *b == b' ');
+    Some((words.next()?, words.next()?, words.next()?, line.get(tab + 1..)?))
+}
+
+fn patterns(protect: &[String]) -> Gitignore {
+    let mut builder = GitignoreBuilder::new("");
+    for pattern in protect {
+        // A pattern that is none protects nothing, and the others still do.
+        let _ = builder.add_line(None, pattern);
+    }
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+/// Refreshes the index, and lists what differs from it. Files of git-lfs whose content is what the index's pointer
+/// says do not.
+fn dirty(desk: &Desk<'_>, index: &Path) -> Result<Vec<Vec<u8>>, RestoreError> {
+    let Some(top) = &desk.repo.work_tree else { return Ok(Vec::new()) };
+    desk.attempt(index, &["update-index", "-q", "--refresh", "--ignore-submodules"])?;
+    let args = ["diff-files", "--raw", "--no-renames", "--no-abbrev", "-z", "--ignore-submodules=all"];
+    let answer = desk.ask("look for changed files", index, &args)?;
+    let blobs = Blobs::new(desk.git_for_objects());
+    let mut fields = lines(&answer);
+    let mut dirty = Vec::new();
+    while let (Some(facts), Some(path)) = (fields.next(), fields.next()) {
+        // `:100644 100644 <id> <id> M`
+        let words: Vec<_> = facts.split(|b| *b == b' ').collect();
+        let same = match words.as_slice() {
+            [_, _, id, _, b"M"] => lfs::holds(id, &top.join(path_of(path)), &blobs),
+            _ => false,
+        };
+        if !same {
+            dirty.push(path.to_vec());
+        }
+    }
+    Ok(dirty)
+}
+
+/// Fails as reading a file does.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, RestoreError> {
+    fs::read(path).map_err(GitError::io("read", path)).map_err(RestoreError::from)
+}
