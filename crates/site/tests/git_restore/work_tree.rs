@@ -89,7 +89,7 @@ fn untracked_files_go_if_asked_and_come_back() {
     order.remove_untracked = true;
     order.protect = vec!["untracked.txt".to_owned()];
     let plan = restore::plan(&order, &play.cache()).unwrap();
-    assert_eq!(plan.untracked_removed, ["new folder/shell.php"]);
+    assert_eq!(plan.untracked_removed, ["new folder/shell.php", "web/link"]);
     play.restore(&order).unwrap();
     assert!(!site.join("new folder").exists() && site.join("untracked.txt").exists());
     assert!(site.join("web/files/upload.jpg").exists() && site.join("inner/.git/HEAD").exists());

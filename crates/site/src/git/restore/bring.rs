@@ -99,7 +99,7 @@ fn bring_large_files(desk: &Desk<'_>, from: &Path) -> Result<(), RestoreError> {
             continue;
         }
         let content = File::open(&file).map_err(GitError::io("read", &file))?;
-        desk.repo.write_file(&target, content)?;
+        desk.write_file(&target, content)?;
     }
     Ok(())
 }

@@ -3,13 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -63,7 +62,7 @@ pub(super) struct Desk<'r> {
     settings: Vec<String>,
     /// Whether it writes, and so runs as the owner.
     writes: bool,
-    /// Held by every command that changes something: one that outlives us keeps the next process waiting.
+    /// Held by every command that changes something, as its input: one that outlives us keeps the next process waiting.
     lock: Option<File>,
 }
 
@@ -110,26 +109,6 @@ impl Repo {
         command
     }
 
-    /// Runs a script of ours as the owner.
-    pub fn shell(&self, doing: &'static str, script: &str, args: &[&OsStr]) -> Result<Vec<u8>, RestoreError> {
-        let mut inner = Command::new("sh");
-        inner.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C");
-        inner.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-        inner.args(["-c", script, "sh"]).args(args).current_dir(&self.git_dir);
-        self.succeed(doing, self.as_owner(&inner), None)
-    }
-
-    /// Writes a file as the owner, with the folders that it is in.
-    pub fn write_file(&self, path: &Path, content: File) -> Result<(), RestoreError> {
-        let script = "mkdir -p \"${1%/*}\" && cat > \"$1.part\" && exec mv -f \"$1.part\" \"$1\"";
-        let mut inner = Command::new("sh");
-        inner.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        inner.args(["-c", script, "sh"]).arg(path).current_dir(&self.git_dir);
-        let mut command = self.as_owner(&inner);
-        command.stdin(content);
-        self.succeed("write a file", command, None).map(drop)
-    }
-
     /// What a command answers.
     pub fn succeed(
         &self,
@@ -155,7 +134,7 @@ const IDENTITY: [(&str, &str); 4] = [
 
 /// Makes the private folder with a repository of ours in it, and takes along what of the other one is about files.
 const MAKE: &str = r#"
-mkdir -p "$1/git" && cd "$1" && : > running || exit 1
+mkdir -p "$1/git" && cd "$1" || exit 1
 for name in shallow info/exclude info/attributes; do
     if [ -f "$2/$name" ]; then mkdir -p git/info && cp "$2/$name" "git/$name" || exit 1; fi
 done
@@ -176,15 +155,54 @@ impl<'r> Desk<'r> {
     }
 
     /// One that writes, in the private folder of a restore, which is made if it isn't there. Waits for commands
-    /// that an earlier process of the same restore left running.
+    /// that an earlier process left running.
     pub fn writing(repo: &'r Repo, id: Uuid) -> Result<Self, RestoreError> {
+        let lock = wait(&repo.git_dir)?;
+        Desk::make(repo, id, lock)
+    }
+
+    /// The same, if the private folder is there.
+    pub fn existing(repo: &'r Repo, id: Uuid) -> Result<Option<Self>, RestoreError> {
+        let lock = wait(&repo.git_dir)?;
+        if !repo.private(id).exists() {
+            return Ok(None);
+        }
+        Desk::make(repo, id, lock).map(Some)
+    }
+
+    fn make(repo: &'r Repo, id: Uuid, lock: File) -> Result<Self, RestoreError> {
         let folder = repo.private(id);
-        let format = OsStr::new(if repo.sha256 { "sha256" } else { "sha1" });
-        let args = [folder.as_os_str(), repo.common_dir.as_os_str(), format];
-        repo.shell("make a folder for the restore", MAKE, &args)?;
-        let lock = wait_for(&folder)?;
         let settings = settings(&Config::read(&repo.common_dir)?);
-        Ok(Desk { repo, own: folder.join("git"), folder, settings, writes: true, lock })
+        let desk = Desk { repo, own: folder.join("git"), folder, settings, writes: true, lock: Some(lock) };
+        let format = OsStr::new(if repo.sha256 { "sha256" } else { "sha1" });
+        let args = [desk.folder.as_os_str(), repo.common_dir.as_os_str(), format];
+        desk.shell("make a folder for the restore", MAKE, &args)?;
+        Ok(desk)
+    }
+
+    /// Runs a script of ours as the owner.
+    pub fn shell(&self, doing: &'static str, script: &str, args: &[&OsStr]) -> Result<Vec<u8>, RestoreError> {
+        self.repo.succeed(doing, self.script(script, args), None)
+    }
+
+    fn script(&self, script: &str, args: &[&OsStr]) -> Command {
+        let mut inner = Command::new("sh");
+        for (name, value) in
+            [("LC_ALL", "C"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")]
+        {
+            inner.env(name, value);
+        }
+        inner.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        inner.args(["-c", script, "sh"]).args(args).current_dir(&self.repo.git_dir);
+        self.held(self.repo.as_owner(&inner))
+    }
+
+    /// Writes a file as the owner, with the folders that it is in.
+    pub fn write_file(&self, path: &Path, content: File) -> Result<(), RestoreError> {
+        let script = "mkdir -p \"${1%/*}\" && cat > \"$1.part\" && exec mv -f \"$1.part\" \"$1\"";
+        let mut command = self.script(script, &[path.as_os_str()]);
+        command.stdin(content);
+        self.repo.succeed("write a file", command, None).map(drop)
     }
 
     /// Git that reads objects.
@@ -277,11 +295,13 @@ impl<'r> Desk<'r> {
             for shared in "${1%/*}"/sharedindex.*; do [ ! -f "$shared" ] || cp -p "$shared" "$3" || exit 1; done
             exec cp -p "$1" "$2"
         "#;
-        let mut inner = Command::new("sh");
-        inner.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        inner.args(["-c", script, "sh"]).args([from, to, &self.own]).current_dir(&self.own);
-        inner.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let command = if self.writes { self.repo.as_owner(&inner) } else { inner };
+        let args = [from, to, &self.own].map(Path::as_os_str);
+        if self.writes {
+            return self.shell("copy the index", script, &args).map(drop);
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).args(args).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         self.repo.succeed("copy the index", command, None).map(drop)
     }
 }
@@ -291,18 +311,12 @@ fn settings(config: &Config) -> Vec<String> {
     own.filter_map(|key| Some(format!("{key}={}", String::from_utf8_lossy(config.get(key)?)))).collect()
 }
 
-/// Waits until no command of the restore runs any more, and keeps others of them waiting. `None` if there is no
-/// private folder.
-pub(super) fn wait_for(folder: &Path) -> Result<Option<File>, RestoreError> {
-    let path = folder.join("running");
-    let mut options = File::options();
-    options.read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-    let file = match options.open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(GitError::io("read", &path))?,
-    };
-    flock(&file, FlockOperation::LockExclusive).map_err(|error| GitError::io("lock", &path)(error.into()))?;
-    Ok(Some(file))
+/// Waits until no restore's command runs in a repository any more, and keeps others waiting.
+fn wait(git_dir: &Path) -> Result<File, RestoreError> {
+    let file = File::open(git_dir).map_err(GitError::io("read", git_dir))?;
+    flock(&file, FlockOperation::LockExclusive)
+        .map_err(|error| GitError::io("lock", git_dir)(error.into()))?;
+    Ok(file)
 }
 
 /// A path as the system has it.

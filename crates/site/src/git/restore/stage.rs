@@ -166,8 +166,10 @@ impl Looked {
             }
         }
         check_lock(repo)?;
-        let sparse = repo.git_dir.join("info/sparse-checkout").exists();
-        if self.config.flag("core.sparsecheckout") && sparse {
+        // A work tree's own configuration may say it.
+        let git = Git::new(&repo.git_dir, &repo.called);
+        let sparse = git.look_for(&["config", "--type=bool", "--get", "core.sparseCheckout"])?;
+        if sparse.is_some_and(|answer| answer.trim_ascii() == b"true") {
             return Err(RestoreError::Sparse { repository: repo.called.clone() });
         }
         Ok(())

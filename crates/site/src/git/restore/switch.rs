@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::bring::BROUGHT;
-use super::desk::{Desk, wait_for};
+use super::desk::Desk;
 use super::keep::{self, BEFORE};
 use super::stage::check_lock;
 use super::travel::{self, Begun};
@@ -72,10 +72,7 @@ fn tree_to_lay(desk: &Desk<'_>, view: &View, commit: &str) -> Result<String, Res
 
 /// Goes back, if a switch was begun.
 pub(super) fn back(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
-    if wait_for(&part.repo.private(staged.id))?.is_none() {
-        return Ok(());
-    }
-    let desk = Desk::writing(&part.repo, staged.id)?;
+    let Some(desk) = Desk::existing(&part.repo, staged.id)? else { return Ok(()) };
     let Some(begun) = Begun::read(desk.folder())? else { return Ok(()) };
     let state = keep::load(&desk, &staged.reference(BEFORE))?
         .ok_or_else(|| RestoreError::NothingKept { repository: part.repo.called.clone(), id: staged.id })?;
@@ -86,11 +83,7 @@ pub(super) fn back(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
 
 /// Removes what the restore made for itself.
 pub(super) fn clean_up(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
-    let folder = part.repo.private(staged.id);
-    if !folder.exists() {
-        return Ok(());
-    }
-    let desk = Desk::writing(&part.repo, staged.id)?;
+    let Some(desk) = Desk::existing(&part.repo, staged.id)? else { return Ok(()) };
     if Begun::read(desk.folder())?.is_none() {
         keep::unset(&desk, &staged.reference(BEFORE))?;
     }
@@ -101,6 +94,10 @@ pub(super) fn clean_up(staged: &Staged, part: &Part) -> Result<(), RestoreError>
 /// Removes the private folder, and the lock if it is ours.
 pub(super) fn remove(desk: &Desk<'_>) -> Result<(), RestoreError> {
     travel::release(desk)?;
-    let script = "rm -rf \"$1\" && { rmdir \"${1%/*}\" 2>/dev/null || :; }";
-    desk.repo.shell("remove the restore's folder", script, &[desk.folder().as_os_str()]).map(drop)
+    // A command that was given its input by a process that was killed may end just now.
+    let script = r#"
+        rm -rf "$1" 2>/dev/null || { sleep 1 && rm -rf "$1"; } || exit 1
+        rmdir "${1%/*}" 2>/dev/null || :
+    "#;
+    desk.shell("remove the restore's folder", script, &[desk.folder().as_os_str()]).map(drop)
 }

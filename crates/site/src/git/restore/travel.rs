@@ -41,13 +41,13 @@ impl Begun {
         "#;
         let kept = kept.map(Path::as_os_str).unwrap_or_default();
         let args = [desk.folder().as_os_str(), OsStr::new(&self.tree), kept];
-        desk.repo.shell("note that the switch begins", script, &args).map(drop)
+        desk.shell("note that the switch begins", script, &args).map(drop)
     }
 
     /// It never was: all is as before.
     pub fn forget(desk: &Desk<'_>) -> Result<(), RestoreError> {
         let script = "rm -f \"$1/begun\"";
-        desk.repo.shell("note that all is as before", script, &[desk.folder().as_os_str()]).map(drop)
+        desk.shell("note that all is as before", script, &[desk.folder().as_os_str()]).map(drop)
     }
 }
 
@@ -127,7 +127,7 @@ fn set_index(desk: &Desk<'_>, index: &Path, commit: &str) -> Result<(), RestoreE
     desk.attempt(index, &["update-index", "-q", "--refresh", "--ignore-submodules"])?;
     let to = desk.repo.git_dir.join("index");
     let args = [index.as_os_str(), to.as_os_str()];
-    desk.repo.shell("set the index", "exec mv -f \"$1\" \"$2\"", &args).map(drop)
+    desk.shell("set the index", "exec mv -f \"$1\" \"$2\"", &args).map(drop)
 }
 
 /// Takes the index's lock, as git does, so that git keeps away. It is a link to a file of ours: by that it is known
@@ -138,7 +138,7 @@ fn hold(desk: &Desk<'_>) -> Result<(), RestoreError> {
         ln "$1/mine" "$2" 2>/dev/null || [ "$1/mine" -ef "$2" ]
     "#;
     let lock = desk.repo.git_dir.join("index.lock");
-    let held = desk.repo.shell("lock the index", script, &[desk.folder().as_os_str(), lock.as_os_str()]);
+    let held = desk.shell("lock the index", script, &[desk.folder().as_os_str(), lock.as_os_str()]);
     if let Err(error) = held {
         check_lock(desk.repo)?;
         return Err(error);
@@ -151,7 +151,7 @@ pub(super) fn release(desk: &Desk<'_>) -> Result<(), RestoreError> {
     let script = "if [ \"$1/mine\" -ef \"$2\" ]; then exec rm -f \"$2\"; fi";
     let lock = desk.repo.git_dir.join("index.lock");
     let args = [desk.folder().as_os_str(), lock.as_os_str()];
-    desk.repo.shell("unlock the index", script, &args).map(drop)
+    desk.shell("unlock the index", script, &args).map(drop)
 }
 
 fn move_references(desk: &Desk<'_>, goal: &Goal<'_>) -> Result<(), RestoreError> {
@@ -198,7 +198,7 @@ fn fill_large_files(desk: &Desk<'_>, index: &Path) -> Result<(), RestoreError> {
             exec mv -f "$2.undercroft" "$2"
         "#;
         let args = [content.as_os_str(), file.as_os_str()];
-        desk.repo.shell("lay out a large file", script, &args)?;
+        desk.shell("lay out a large file", script, &args)?;
     }
     Ok(())
 }

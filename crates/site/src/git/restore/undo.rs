@@ -22,7 +22,7 @@ pub(super) fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
     let Some(before) = resolve(&git, &format!("{BEFORE}{id}"))? else {
         // It may have been undone by a process that could not say so any more.
         return match resolve(&git, &format!("{UNDONE}{id}"))? {
-            Some(_) => Ok(()),
+            Some(_) => tidy(&repo, id),
             None => Err(RestoreError::NothingKept { repository: repo.called.clone(), id }),
         };
     };
@@ -31,9 +31,19 @@ pub(super) fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
         let git = Git::new(&repo.git_dir, &repo.called);
         if resolve(&git, &format!("{BEFORE}{id}"))?.is_some() {
             undo_one(&repo, id)?;
+        } else {
+            tidy(&repo, id)?;
         }
     }
     undo_one(&repo, id)
+}
+
+/// Removes what an undoing that was killed at its very end had not yet.
+fn tidy(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
+    match Desk::existing(repo, id)? {
+        Some(desk) => switch::remove(&desk),
+        None => Ok(()),
+    }
 }
 
 fn undo_one(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
