@@ -1,1 +1,146 @@
-//! To come.
+//! What can't work is refused before anything is made, with what to do about it.
+
+use undercroft_site::database::restore::{RestoreError, Way, clean_up, prepare, stage, switch};
+use undercroft_testkit::mariadb::{Options, Server, huge_row};
+
+use crate::support::{
+    Dump, ID, OLD, SCRATCH, Told, assert_nothing_left, order, restore, server, target, target_of,
+};
+
+/// A schema with a program in root's name, and an account that may do with this schema as it likes.
+fn shop(server: &Server) -> Dump {
+    server.run_sql(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'one');
+         CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = CONCAT(NEW.a, 'DEFINER=`root`@`localhost`');
+         CREATE VIEW v AS SELECT * FROM t; CREATE FUNCTION f() RETURNS INT RETURN 1;
+         CREATE EVENT e ON SCHEDULE EVERY 1 YEAR STARTS '2035-01-01' DO DELETE FROM t;
+         CREATE USER keeper@'%' IDENTIFIED BY 'secret'; GRANT ALL ON shop.* TO keeper@'%';
+         CREATE DATABASE other; CREATE TABLE other.t (id INT)",
+    );
+    Dump::of(&target(server, "shop"))
+}
+
+#[test]
+fn a_missing_right_is_named_with_the_grant_that_gives_it() {
+    let server = server();
+    let dump = shop(&server);
+    let (target, told) = (target_of(&server, "shop", "keeper"), Told::default());
+    let order = order(&target, &dump, &told);
+    let error = stage(&order, ID, None, Way::Switch).unwrap_err();
+    assert!(matches!(error, RestoreError::MissingRight { .. }), "{error:?}");
+    let RestoreError::MissingRight { grant, .. } = &error else { return };
+    assert!(error.to_string().contains("--in-place"), "{error}");
+
+    // In place it works without, and programs are the account's own from then on.
+    server.run_sql("USE shop; DELETE FROM t; DROP VIEW v; CREATE TABLE extra (id INT)");
+    restore(&order, None, Way::InPlace).unwrap();
+    assert_eq!(server.query("SELECT * FROM shop.v"), "1\tone\n");
+    assert_eq!(
+        server.query("SELECT DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'shop'"),
+        "keeper@%\n"
+    );
+    assert!(
+        told.all().contains("programs of root@localhost are made in the name of the account"),
+        "{}",
+        told.all()
+    );
+    let trigger = server
+        .query("SELECT ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'shop'");
+    assert!(trigger.contains("'DEFINER=`root`@`localhost`'"), "{trigger}");
+
+    // With what the error says, it works by switching.
+    server.run_sql(&format!("{grant}; USE shop; DELETE FROM t; CREATE TABLE extra (id INT)"));
+    restore(&order, None, Way::Switch).unwrap();
+    assert_eq!(server.query("SELECT * FROM shop.v"), "1\tone\n");
+    assert_eq!(server.query("SHOW TABLES FROM shop"), "t\nv\n");
+    assert_nothing_left(&server);
+
+    server.run_sql("REVOKE ALL ON shop.* FROM keeper@'%'; GRANT SELECT ON shop.* TO keeper@'%'");
+    let error = stage(&order, ID, None, Way::InPlace).unwrap_err();
+    assert!(error.to_string().contains("GRANT INSERT, CREATE, DROP, ALTER, CREATE VIEW"), "{error}");
+}
+
+#[test]
+fn a_row_longer_than_the_server_takes_is_refused_beforehand() {
+    let large = server();
+    large.run_sql("CREATE DATABASE shop");
+    large.run_sql_in("shop", &huge_row(10));
+    let dump = Dump::of(&target(&large, "shop"));
+    drop(large);
+    let small = Server::start(Options::default().with("--max-allowed-packet=16M"));
+    small.run_sql("CREATE DATABASE shop");
+    let (target, told) = (target(&small, "shop"), Told::default());
+    let error = stage(&order(&target, &dump, &told), ID, None, Way::Switch).unwrap_err();
+    assert!(matches!(error, RestoreError::RowTooLong { allowed: 16_777_216, .. }), "{error}");
+}
+
+#[test]
+fn what_reaches_beyond_the_schema_is_not_obeyed() {
+    let server = server();
+    shop(&server);
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let quiet = b"USE other;\nCREATE DATABASE evil;\nDROP DATABASE IF EXISTS other;\nSET GLOBAL max_connections = 7;\n\
+                  CREATE TABLE `t` (id INT);\nINSERT INTO `t` VALUES (5);\n";
+    let dump = Dump::foreign(quiet.to_vec());
+    restore(&order(&target, &dump, &told), None, Way::Switch).unwrap();
+    assert_eq!(server.query("SELECT * FROM shop.t; SELECT COUNT(*) FROM other.t"), "5\n0\n");
+    assert_eq!(server.query("SHOW DATABASES LIKE 'evil'; SELECT @@max_connections = 7"), "0\n");
+    for text in
+        ["INSERT INTO other.t VALUES (1);", "DROP TABLE other.t;", "DELETE FROM t;", "GRANT ALL ON *.* TO x;"]
+    {
+        let dump = Dump::foreign(text.as_bytes().to_vec());
+        let order = order(&target, &dump, &told);
+        let staged = stage(&order, ID, None, Way::Switch).unwrap();
+        assert!(matches!(prepare(&staged, &order), Err(RestoreError::Forbidden { .. })), "{text}");
+        clean_up(&staged, &order).unwrap();
+    }
+    assert_eq!(server.query("SELECT COUNT(*) FROM other.t"), "0\n");
+    assert_nothing_left(&server);
+}
+
+#[test]
+fn anothers_schema_is_never_removed() {
+    let server = server();
+    let dump = shop(&server);
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let order = order(&target, &dump, &told);
+    let staged = stage(&order, ID, None, Way::Switch).unwrap();
+    for schema in [SCRATCH, OLD] {
+        server.run_sql(&format!("CREATE DATABASE {schema}; CREATE TABLE {schema}.precious (id INT)"));
+        let error = prepare(&staged, &order).and_then(|()| switch(&staged, &order)).unwrap_err();
+        assert!(matches!(error, RestoreError::NotOurs { .. }), "{error}");
+        assert!(matches!(clean_up(&staged, &order), Err(RestoreError::NotOurs { .. })));
+        assert_eq!(server.query(&format!("SELECT COUNT(*) FROM {schema}.precious")), "0\n");
+        server.run_sql(&format!("DROP DATABASE {schema}"));
+        clean_up(&staged, &order).unwrap();
+    }
+    assert_nothing_left(&server);
+}
+
+#[test]
+fn what_is_not_in_the_dump_or_not_whole_is_refused() {
+    let server = server();
+    let mut dump = shop(&server);
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let error =
+        stage(&order(&target, &dump, &told), ID, Some(&["nothing".to_owned()]), Way::Switch).unwrap_err();
+    assert_eq!(error.to_string(), "the dump has no tables nothing");
+    let order_of = |dump: &Dump| {
+        let order = order(&target, dump, &told);
+        let staged = stage(&order, ID, None, Way::Switch).unwrap();
+        let error = prepare(&staged, &order).unwrap_err();
+        assert!(matches!(switch(&staged, &order), Err(RestoreError::NotPrepared { .. })));
+        clean_up(&staged, &order).unwrap();
+        error
+    };
+    let whole = dump.table("t").clone();
+    *dump.table("t") =
+        String::from_utf8(whole.clone()).unwrap().replace("(1,'one')", "(1,'one'),(2,'two')").into_bytes();
+    assert!(matches!(order_of(&dump), RestoreError::Miscounted { expected: 1, found: 2, .. }));
+    *dump.table("t") = whole[..whole.len() - 30].to_vec();
+    assert!(matches!(order_of(&dump), RestoreError::Text { .. }));
+    *dump.table("t") = whole;
+    dump.texts.last_mut().unwrap().clear();
+    assert!(matches!(order_of(&dump), RestoreError::Text { .. }));
+    assert_nothing_left(&server);
+}

@@ -9,6 +9,7 @@ use undercroft_vault::stream::SectionKind;
 use super::adapt::{Change, Taken, adapt};
 use super::sort::{Kind, sort};
 use super::split::{SplitError, Splitter};
+use super::token::{Token, Tokens};
 use super::{Mode, Shared};
 use crate::database::error::{DatabaseError, cut};
 use crate::database::restore::RestoreError;
@@ -119,7 +120,12 @@ impl Part<'_, '_, '_> {
                 Ok(())
             }
             kind @ Kind::Set => {
-                self.tail.push(statement.to_vec());
+                // What closes the settings of something else is none of the programs' that follow.
+                if !self.has_programs && sets_back(statement, plain) {
+                    self.tail.clear();
+                } else {
+                    self.tail.push(statement.to_vec());
+                }
                 let statement = self.adapted(statement, &kind, plain);
                 self.run_now(&statement).map(drop)
             }
@@ -215,6 +221,15 @@ impl Part<'_, '_, '_> {
         let result = self.connection.execute(statement, self.shared.job.observer);
         result.map_err(|error| refused(&self.section, statement, error))
     }
+}
+
+/// Whether a setting is given back what it was before: `SET x = @saved`.
+fn sets_back(statement: &[u8], plain: bool) -> bool {
+    let tokens: Vec<Token<'_>> = Tokens::of(statement, plain).collect();
+    tokens.windows(3).any(|three| match three {
+        [is, at, name] => is.is_mark(b'=') && at.is_mark(b'@') && !name.is_mark(b'@'),
+        _ => false,
+    })
 }
 
 /// The error of a statement that the server refused.

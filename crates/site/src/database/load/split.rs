@@ -155,7 +155,13 @@ impl<R: Read> Splitter<R> {
             special[usize::from(*first)] = true;
         }
         loop {
-            let found = step(&self.buffer, at, &mut within, &self.delimiter, &special, plain_backslash);
+            let manner = Manner {
+                delimiter: &self.delimiter,
+                special: &special,
+                plain_backslash,
+                is_last: self.ended,
+            };
+            let found = step(&self.buffer, at, &mut within, &manner);
             match found {
                 Step::End(end) => {
                     let statement = self.start..end;
@@ -167,9 +173,10 @@ impl<R: Read> Splitter<R> {
                     if done > STATEMENT_MAX {
                         return Err(SplitError::TooLong);
                     }
-                    if !self.fill()? {
+                    if self.ended {
                         return Err(SplitError::Unfinished);
                     }
+                    self.fill()?;
                     at = self.start + done;
                 }
             }
@@ -224,14 +231,17 @@ enum Step {
     More(usize),
 }
 
-fn step(
-    text: &[u8],
-    mut at: usize,
-    within: &mut Within,
-    delimiter: &[u8],
-    special: &[bool; 256],
+/// How a text is scanned.
+struct Manner<'m> {
+    delimiter: &'m [u8],
+    special: &'m [bool; 256],
     plain_backslash: bool,
-) -> Step {
+    /// No more text comes.
+    is_last: bool,
+}
+
+fn step(text: &[u8], mut at: usize, within: &mut Within, manner: &Manner<'_>) -> Step {
+    let &Manner { delimiter, special, plain_backslash, is_last } = manner;
     loop {
         let rest = text.get(at..).unwrap_or_default();
         match *within {
@@ -245,7 +255,10 @@ fn step(
                     return Step::End(at);
                 }
                 // Any mark is known by this many bytes.
-                if rest.len() < delimiter.len().max(4) && !matches!(rest, [b'\'' | b'"' | b'`', ..]) {
+                if !is_last
+                    && rest.len() < delimiter.len().max(4)
+                    && !matches!(rest, [b'\'' | b'"' | b'`', ..])
+                {
                     return Step::More(at);
                 }
                 match rest {

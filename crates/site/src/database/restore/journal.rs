@@ -52,6 +52,8 @@ pub(super) enum Part {
     OldCollation,
     /// A foreign key of a table that was loaded, to one that was not: the table, and the key's definition.
     Key,
+    /// A column that was loaded and numbers itself by a sequence: its table, and how its default is set.
+    Default,
     /// A foreign key of a live table that stays, to one that is switched.
     ChildKey,
 }
@@ -66,6 +68,7 @@ impl Part {
             Part::NewCollation => "new collation",
             Part::OldCollation => "old collation",
             Part::Key => "key",
+            Part::Default => "default",
             Part::ChildKey => "child key",
         }
     }
@@ -137,15 +140,15 @@ pub(super) fn whose(
 ) -> Result<Whose, DatabaseError> {
     let text = quote::text(schema);
     let sql = format!(
-        "SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {text}) AS schemas, \
-         (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {text}) AS tables_, \
+        "SELECT (SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {text}) AS is_there, \
+         (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {text}) AS all_tables, \
          (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {text} AND TABLE_NAME = {} \
          AND TABLE_COMMENT = {}) AS ours",
         quote::text(&staged.journal()),
         quote::text(&staged.id.to_string()),
     );
     let record = connection.record(&sql, watch)?;
-    Ok(match (&*record.text("schemas"), &*record.text("tables_"), &*record.text("ours")) {
+    Ok(match (&*record.text("is_there"), &*record.text("all_tables"), &*record.text("ours")) {
         ("0", _, _) => Whose::Nobodys,
         (_, _, "1") => Whose::Ours,
         (_, "0", _) => Whose::Empty,

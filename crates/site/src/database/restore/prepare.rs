@@ -55,6 +55,7 @@ pub fn prepare(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
         journal::write(connection, staged, Part::NewCollation, &[(collation, Vec::new())], watch)?;
     }
     take_outside_keys(&mut hand, &loaded)?;
+    note_numbered(&mut hand)?;
     let tables = hand.tables(&staged.scratch)?;
     let notes: Vec<Note> = tables.into_iter().map(|name| (name, Vec::new())).collect();
     journal::write(&mut hand.connection, staged, Part::Table, &notes, watch)?;
@@ -141,6 +142,30 @@ fn take_outside_keys(hand: &mut Hand<'_>, loaded: &Loaded) -> Result<(), Restore
         }
     }
     Ok(journal::write(&mut hand.connection, staged, Part::Key, &notes, hand.watch)?)
+}
+
+/// Notes the columns that number themselves by sequences: the server keeps the schema with the sequence's name, so
+/// that they would look for it in the scratch schema once they are live.
+fn note_numbered(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
+    let staged = hand.staged;
+    let (scratch, live) = (quote::name(&staged.scratch), quote::name(&staged.schema));
+    let sql = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
+         AND COLUMN_DEFAULT LIKE {}",
+        quote::text(&staged.scratch),
+        quote::text(&format!("%val({scratch}.%"))
+    );
+    let mut notes: Vec<Note> = Vec::new();
+    for row in hand.connection.table(&sql, hand.watch)? {
+        let mut texts =
+            row.into_iter().map(|value| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned());
+        let (table, column) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+        let value =
+            texts.next().unwrap_or_default().replace(&format!("val({scratch}."), &format!("val({live}."));
+        let change = format!("ALTER COLUMN {} SET DEFAULT ({value})", quote::name(&column));
+        notes.push((table, change.into_bytes()));
+    }
+    Ok(journal::write(&mut hand.connection, staged, Part::Default, &notes, hand.watch)?)
 }
 
 /// A foreign key, as a definition has it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
-use undercroft_model::{DatabaseTarget, Element, Observer, Remark};
+use undercroft_model::{DatabaseTarget, Element, Observer, Remark, Weight};
 use undercroft_vault::sections::{SectionSource, TextSection};
 use undercroft_vault::stream::{Section, SectionLabel, TextSink};
 
@@ -74,13 +74,32 @@ impl Observer for Quiet<'_> {
     }
 }
 
+/// Tells only of what is live and can't be read, and so would not come back if a switch is taken back.
+struct Losses<'a>(&'a dyn Observer);
+
+impl Observer for Losses<'_> {
+    fn doing(&self, _: Element, _: &str) {}
+    fn expect(&self, _: Element, _: u64) {}
+    fn advance(&self, _: Element, _: u64, _: u64) {}
+    fn remark(&self, element: Element, remark: Remark) {
+        if remark.weight == Weight::Lost {
+            let text =
+                format!("as it is live now, it can't be brought back once it is replaced: {}", remark.text);
+            self.0.remark(element, Remark::note(remark.subject, text));
+        }
+    }
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 /// Reads the definitions of all that is in the target's schema.
 pub(super) fn definitions(
     target: &DatabaseTarget,
     watch: &dyn Observer,
 ) -> Result<Definitions, RestoreError> {
     let target = DatabaseTarget { structure_only: vec!["*".to_owned()], ..target.clone() };
-    let (kept, watch) = (Kept::default(), Quiet(watch));
+    let (kept, watch) = (Kept::default(), Losses(watch));
     Snapshot::open(&target, &watch)?.dump(&kept, &watch)?;
     let kept = kept.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut definitions = Definitions::default();

@@ -149,6 +149,10 @@ fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
     for (table, line) in journal::read(&mut hand.connection, staged, Part::Key, watch)? {
         add_key(hand, &table, &line)?;
     }
+    for (table, change) in journal::read(&mut hand.connection, staged, Part::Default, watch)? {
+        let place = format!("{}.{}", quote::name(&staged.schema), quote::name(&table));
+        hand.run(&format!("ALTER TABLE {place} {}", String::from_utf8_lossy(&change)))?;
+    }
     mend_children(hand)?;
     make_noted(hand, order, taken, Part::New)?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?)
