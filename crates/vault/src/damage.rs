@@ -55,6 +55,11 @@ impl Noted {
         noted
     }
 
+    /// Whether a fragment of a pack is noted.
+    pub(crate) fn has(&self, pack: Option<PackId>, fragment: &FragmentRef) -> bool {
+        pack.and_then(|pack| self.0.get(&pack)).is_some_and(|damaged| damaged.contains(fragment))
+    }
+
     /// Adds a pack to an index, without what is noted of it.
     pub(crate) fn add(&self, index: &mut Index, pack: &PackFacts) {
         match self.0.get(&pack.id) {

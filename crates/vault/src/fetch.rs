@@ -150,16 +150,16 @@ impl Packs {
     }
 }
 
-fn sealed_len(located: &Located) -> usize {
+pub(crate) fn sealed_len(located: &Located) -> usize {
     located.fragment.deflated_len as usize + TAG_LEN
 }
 
-fn end(located: &Located) -> usize {
+pub(crate) fn end(located: &Located) -> usize {
     located.place.offset as usize + sealed_len(located)
 }
 
 /// Whether the second, which lies behind the first, is so near that both are read in one go.
-fn side_by_side(a: &Located, b: &Located) -> bool {
+pub(crate) fn side_by_side(a: &Located, b: &Located) -> bool {
     a.pack == b.pack && b.place.offset as usize <= end(a) + GAP
 }
 

@@ -11,6 +11,7 @@
 //! Start reading at [`Prover::archive`], then `stream.rs` and `piece.rs`.
 
 mod archive;
+mod hits;
 mod objects;
 mod packs;
 mod piece;

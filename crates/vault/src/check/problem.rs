@@ -151,18 +151,21 @@ pub(super) enum Wrong {
 
 impl Wrong {
     fn text(&self, pieces: u64) -> String {
-        let pieces = if pieces == 1 { "one piece".to_owned() } else { format!("{pieces} pieces") };
-        let heals = "the next backup stores it again if it is still there";
+        let (pieces, are) = match pieces {
+            1 => ("one piece".to_owned(), "is"),
+            _ => (format!("{pieces} pieces"), "are"),
+        };
+        let heals = "if the site still has the content, the next backup stores it again";
         match self {
             Wrong::Missing => {
-                format!("the store has lost it or a part of it, and {pieces} of the archive with it; {heals}")
+                format!("the store lacks it or a part of it, and {pieces} of archives with it; {heals}")
             }
-            Wrong::Noted => format!("{pieces} of it are known to be damaged since an earlier check; {heals}"),
-            Wrong::Damaged => format!("{pieces} of it are damaged; {heals}"),
+            Wrong::Noted => {
+                format!("{pieces} of it {are} known to be damaged since an earlier check; {heals}")
+            }
+            Wrong::Damaged => format!("{pieces} of it {are} damaged; {heals}"),
             Wrong::Unreadable(why) => {
-                format!(
-                    "{pieces} of it can't be read ({why}); see that the store gives the object out, then check again"
-                )
+                format!("it can't be read ({why}); see that the store gives it out, then check again")
             }
             Wrong::Flaw(text) => text.clone(),
         }
@@ -235,10 +238,6 @@ impl Findings {
         if let Some(hit) = self.at(object, wrong).and_then(|found| found.hit(at)) {
             hit.all_after = last.map(subject);
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
     }
 
     /// How many different problems there are so far.

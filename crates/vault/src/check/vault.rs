@@ -1,16 +1,22 @@
 //! Proving a whole vault.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use undercroft_model::Observer;
+use undercroft_model::{Cancelled, Element, Observer};
 use uuid::Uuid;
 
-use super::problem::Problems;
+use super::hits::Hits;
+use super::objects;
+use super::packs::{ListedPack, PackLook, look_at_all};
+use super::problem::{Findings, Problems};
 use crate::damage::{DamageNote, DamagedPack};
 use crate::error::VaultError;
+use crate::fragment::unhex;
 use crate::keys::SecretKey;
-use crate::store::{Store, StoreError};
+use crate::store::{Listed, Store, StoreError};
+use crate::vault::{Vault, config_name};
 
 /// How much of a vault is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +57,21 @@ pub struct VaultProof {
 }
 
 impl VaultProof {
+    fn new(vault: Uuid, depth: Depth) -> Self {
+        VaultProof {
+            vault,
+            depth,
+            problems: Problems::default(),
+            notes: Vec::new(),
+            backups: 0,
+            packs: 0,
+            fragments: 0,
+            read: 0,
+            damaged: Vec::new(),
+            disproved: Vec::new(),
+        }
+    }
+
     /// Whether every object is as it should be and every backup restores whole.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
@@ -66,13 +87,147 @@ impl VaultProof {
 /// [`VaultError`] if the store does not answer, the vault is of a later release or there is none, or the observer says
 /// stop. What is wrong with the vault is in the proof.
 pub fn vault(
-    _store: &Arc<dyn Store>,
-    _id: Uuid,
-    _recovery: &SecretKey,
-    _depth: Depth,
-    _observer: &dyn Observer,
+    store: &Arc<dyn Store>,
+    id: Uuid,
+    recovery: &SecretKey,
+    depth: Depth,
+    observer: &dyn Observer,
 ) -> Result<VaultProof, VaultError> {
-    todo!()
+    let contents = Contents::list(store.as_ref(), id)?;
+    let mut findings = Findings::default();
+    let mut proof = VaultProof::new(id, depth);
+    contents.tell_of_strangers(&mut proof.notes);
+    let records = &contents.records;
+    match objects::open(store, id, recovery, &contents.keys, records, &mut findings)? {
+        Some(vault) => check_opened(&vault, &contents, observer, &mut findings, &mut proof)?,
+        None => {
+            for listed in [&contents.packs, &contents.index, &contents.damage] {
+                proof.read += objects::names(store.as_ref(), listed, &mut findings)?;
+            }
+        }
+    }
+    proof.problems = findings.into_problems();
+    Ok(proof)
+}
+
+/// What a store lists of a vault.
+pub(super) struct Contents {
+    keys: Vec<Listed>,
+    packs: Vec<Listed>,
+    index: Vec<Listed>,
+    damage: Vec<Listed>,
+    records: Vec<Uuid>,
+    strangers: Vec<Listed>,
+}
+
+impl Contents {
+    fn list(store: &dyn Store, id: Uuid) -> Result<Self, VaultError> {
+        let top = format!("vaults/{id}/");
+        let listed = store.list(&top)?;
+        if listed.is_empty() {
+            let store = "that was given".to_owned();
+            return Err(StoreError::Missing { store, name: config_name(id) }.into());
+        }
+        let none = Vec::new;
+        let mut contents = Contents {
+            keys: none(),
+            packs: none(),
+            index: none(),
+            damage: none(),
+            records: Vec::new(),
+            strangers: none(),
+        };
+        for object in listed {
+            contents.sort(&top, object);
+        }
+        Ok(contents)
+    }
+
+    fn sort(&mut self, top: &str, object: Listed) {
+        let rest = object.name.strip_prefix(top).unwrap_or_default();
+        let is_hash = |name: &str| unhex::<32>(name).is_some();
+        match rest.split_once('/') {
+            None if rest == "config" => {}
+            Some(("keys", name)) if unhex::<8>(name).is_some() => self.keys.push(object),
+            Some(("packs", name)) if is_hash(name) => self.packs.push(object),
+            // The index is read by any name.
+            Some(("index", _)) => self.index.push(object),
+            Some(("damage", _)) => self.damage.push(object),
+            Some(("records", name)) => match Uuid::parse_str(name) {
+                Ok(id) => self.records.push(id),
+                Err(_) => self.strangers.push(object),
+            },
+            // Marks, and what later releases add.
+            Some(("marks", _)) => {}
+            _ => self.strangers.push(object),
+        }
+    }
+
+    fn tell_of_strangers(&self, notes: &mut Vec<String>) {
+        for object in self.strangers.iter().take(NOTES_MAX) {
+            notes.push(format!("{}: it is nothing that this release knows, and harms nothing", object.name));
+        }
+        if self.strangers.len() > NOTES_MAX {
+            notes.push(format!(
+                "{} more objects are nothing that this release knows",
+                self.strangers.len() - NOTES_MAX
+            ));
+        }
+    }
+}
+
+/// So many notes of one kind are kept.
+const NOTES_MAX: usize = 50;
+
+fn check_opened(
+    vault: &Vault,
+    contents: &Contents,
+    observer: &dyn Observer,
+    findings: &mut Findings,
+    proof: &mut VaultProof,
+) -> Result<(), VaultError> {
+    let (named, bytes) = objects::segments(vault, &contents.index, findings)?;
+    proof.read += bytes;
+    let known = objects::by_name(&named);
+    let notes = objects::damage_notes(vault, &contents.damage, findings)?;
+    let listed: Vec<ListedPack> = contents.packs.iter().filter_map(ListedPack::of).collect();
+    let expected = match proof.depth {
+        Depth::Content => listed.iter().map(|pack| pack.len).sum(),
+        Depth::Lists => 0,
+    };
+    observer.expect(Element::Files, expected);
+    let looks = look_at_all(vault, &listed, &known, proof.depth, observer)?;
+    proof.packs = looks.len() as u64;
+    proof.fragments = looks.iter().map(|look| look.proven).sum();
+    proof.read += looks.iter().map(|look| look.read).sum::<u64>();
+    let mut hits = Hits::new(vault, &named, &looks, &notes);
+    let records = objects::records(vault, &contents.records, findings)?;
+    proof.backups = records.len() as u64;
+    for (id, record) in &records {
+        for archive in &record.archives {
+            if observer.cancelled() {
+                return Err(Cancelled.into());
+            }
+            hits.archive(*id, archive, findings)?;
+        }
+    }
+    hits.tell(&looks, &known, findings, proof);
+    proof.damaged = hits.damaged(&looks, &notes);
+    proof.disproved = disproved(&looks, &notes);
+    Ok(())
+}
+
+/// Notes that speak of what was read and is sound.
+pub(super) fn disproved(looks: &[PackLook], notes: &[DamageNote]) -> Vec<DamageNote> {
+    let sound: HashMap<_, _> = looks
+        .iter()
+        .filter(|look| look.whole && look.wrong.is_none() && look.facts.is_some())
+        .map(|look| (look.id, &look.bad))
+        .collect();
+    let is_wrong = |pack: &DamagedPack| {
+        sound.get(&pack.pack).is_some_and(|bad| pack.fragments.iter().any(|fragment| !bad.contains(fragment)))
+    };
+    notes.iter().filter(|note| note.packs.iter().any(is_wrong)).cloned().collect()
 }
 
 /// The vaults in a store, whatever is left of them.
