@@ -10,6 +10,7 @@
 //!
 //! Start reading at `snapshot.rs`, then `dump/mod.rs`, which has the order of things, and `dump/row.rs`.
 
+mod check;
 mod dump;
 mod error;
 mod glob;
@@ -25,6 +26,7 @@ mod snapshot;
 mod survey;
 mod wire;
 
+pub use check::SqlCheck;
 pub use dump::END_MARK;
 pub use error::DatabaseError;
 pub use load::Rewrite;
