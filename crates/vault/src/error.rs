@@ -45,6 +45,14 @@ pub enum VaultError {
         /// The record's name in the store.
         object: String,
     },
+    /// A sweep began while the backup was made.
+    #[error(
+        "the vault {vault} was swept while the backup was made, and what it relies on may be gone: nothing was recorded, make the backup again"
+    )]
+    Swept {
+        /// The vault.
+        vault: Uuid,
+    },
     /// Something names a fragment that no pack has.
     #[error("a piece of the archive is missing from the vault: fragment {fragment:?}, which was in {object}")]
     MissingFragment {

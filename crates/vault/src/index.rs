@@ -97,6 +97,8 @@ pub struct Index {
     entries: Vec<Entry>,
     table: HashTable<u32>,
     lost: HashMap<FragmentRef, Lost>,
+    /// Numbers of packs that are about to go.
+    shunned: HashSet<u32>,
 }
 
 /// Where a fragment was that can't be read any more.
@@ -173,8 +175,31 @@ impl Index {
     }
 
     fn find(&self, id: &FragmentId, is: impl Fn(&FragmentRef) -> bool) -> Option<&Entry> {
-        let number = self.table.find(hash(id), |n| is(&self.entries[*n as usize].fragment))?;
-        self.entries.get(*number as usize)
+        self.entries.get(self.number_where(id, is)? as usize)
+    }
+
+    fn number_where(&self, id: &FragmentId, is: impl Fn(&FragmentRef) -> bool) -> Option<u32> {
+        let fits = |n: &u32| {
+            let entry = &self.entries[*n as usize];
+            is(&entry.fragment) && (self.shunned.is_empty() || !self.shunned.contains(&entry.pack))
+        };
+        self.table.find(hash(id), fits).copied()
+    }
+
+    /// The numbers of the fragment with exactly these measures and of its pack, both counted from 0.
+    pub(crate) fn numbers_of(&self, fragment: &FragmentRef) -> Option<(u32, u32)> {
+        let number = self.number_where(&fragment.id, |other| other == fragment)?;
+        Some((number, self.entries.get(number as usize)?.pack))
+    }
+
+    /// The number of a pack, counted from 0.
+    pub(crate) fn number_of_pack(&self, id: &PackId) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
+    /// From here on, what is in these packs is not there.
+    pub(crate) fn shun(&mut self, packs: &HashSet<PackId>) {
+        self.shunned.extend(packs.iter().filter_map(|pack| self.numbers.get(pack)));
     }
 
     /// The fragment as it is stored, if it is.
@@ -273,6 +298,17 @@ mod tests {
         let mut unknown = pack(1).directory[0];
         unknown.deflated_len = 7;
         assert_eq!(index.locate(&unknown), None);
+    }
+
+    #[test]
+    fn what_is_in_a_shunned_pack_is_not_there() {
+        let mut index = Index::default();
+        index.add(&pack(1));
+        index.add(&pack(7));
+        index.shun(&HashSet::from([PackId([1; 32]), PackId([99; 32])]));
+        let (gone, there) = (pack(1).directory[0], pack(7).directory[1]);
+        assert_eq!((index.get(&gone.id), index.locate(&gone), index.has(&gone)), (None, None, false));
+        assert_eq!(index.numbers_of(&there), Some((3, 1)));
     }
 
     #[test]

@@ -255,6 +255,30 @@ fn skim_entry(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
     Ok(size)
 }
 
+/// The fragments of an item whose tag and body were taken off the stream, without its entries.
+///
+/// # Errors
+/// [`Malformed`] as [`Item::read`], as far as the fragments.
+pub(crate) fn read_fragments(tag: u8, body: &[u8]) -> Result<Vec<FragmentRef>, Malformed> {
+    let mut reader = Reader::new(body);
+    match tag {
+        RUN => drop(reader.array::<32>()?),
+        SECTION => {
+            section_kind(reader.byte()?)?;
+            reader.counted()?;
+            reader.varint()?;
+        }
+        MORE => {}
+        _ => return Err(Malformed),
+    }
+    take_fragments(&mut reader)
+}
+
+/// Whether the tag is that of a manifest's end.
+pub(crate) fn is_end(tag: u8) -> bool {
+    tag == END
+}
+
 fn put_fragments(out: &mut Vec<u8>, fragments: &[FragmentRef]) {
     put_varint(out, fragments.len() as u64);
     for fragment in fragments {

@@ -6,7 +6,7 @@ use crate::cut::{Cutter, MANIFEST};
 use crate::error::VaultError;
 use crate::fetch::Fetcher;
 use crate::fragment::FragmentRef;
-use crate::manifest::{Item, Packed, SECTION_MAX, START};
+use crate::manifest::{self, Item, Packed, SECTION_MAX, START};
 use crate::reader::{Malformed, Reader};
 use crate::record::ManifestRoot;
 use crate::seal::OpenError;
@@ -122,6 +122,27 @@ fn store_references(session: &Session, fragments: &[FragmentRef]) -> Result<Vec<
     pieces.wait()
 }
 
+/// The fragments that hold a manifest itself. `passed` is told those of each level on the way, and of these too.
+pub(crate) fn descend(
+    fetcher: &mut Fetcher,
+    root: &ManifestRoot,
+    mut passed: impl FnMut(&[FragmentRef]),
+) -> Result<Vec<FragmentRef>, VaultError> {
+    let mut fragments = root.fragments.clone();
+    passed(&fragments);
+    for _ in 0..root.level {
+        let mut bytes = Vec::new();
+        fetcher.raw(&fragments, &mut bytes)?;
+        let mut reader = Reader::new(&bytes);
+        fragments = Vec::with_capacity(bytes.len() / FragmentRef::LEN);
+        while reader.left() > 0 {
+            fragments.push(reader.fragment().map_err(malformed)?);
+        }
+        passed(&fragments);
+    }
+    Ok(fragments)
+}
+
 /// Reads a manifest, item by item.
 pub struct ManifestReader {
     fetcher: Fetcher,
@@ -138,16 +159,7 @@ impl ManifestReader {
     /// # Errors
     /// [`VaultError`] if its first fragments are missing or damaged, or it is of a later release.
     pub fn open(mut fetcher: Fetcher, root: &ManifestRoot) -> Result<Self, VaultError> {
-        let mut fragments = root.fragments.clone();
-        for _ in 0..root.level {
-            let mut bytes = Vec::new();
-            fetcher.raw(&fragments, &mut bytes)?;
-            let mut reader = Reader::new(&bytes);
-            fragments = Vec::with_capacity(bytes.len() / FragmentRef::LEN);
-            while reader.left() > 0 {
-                fragments.push(reader.fragment().map_err(malformed)?);
-            }
-        }
+        let fragments = descend(&mut fetcher, root, |_| ())?;
         let mut reader = ManifestReader {
             fetcher,
             fragments: fragments.into(),
@@ -160,6 +172,25 @@ impl ManifestReader {
             return Err(malformed(Malformed));
         }
         Ok(reader)
+    }
+
+    /// The fragments of the next item, whose entries are not looked at; `None` after the end, as
+    /// [`next_item`](Self::next_item).
+    ///
+    /// # Errors
+    /// As [`next_item`](Self::next_item).
+    pub(crate) fn next_fragments(&mut self) -> Result<Option<Vec<FragmentRef>>, VaultError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let (tag, body) = self.take_item()?;
+        if manifest::is_end(tag) {
+            let end = Packed::new(tag, body.to_vec());
+            return self.count(end).map(|_| None);
+        }
+        let fragments = manifest::read_fragments(tag, body).map_err(malformed)?;
+        self.totals.add(&fragments);
+        Ok(Some(fragments))
     }
 
     /// The next item; `None` after the end, whose sums were compared with those of the items.
@@ -178,12 +209,21 @@ impl ManifestReader {
         if self.ended {
             return Ok(None);
         }
+        let (tag, body) = self.take_item()?;
+        let packed = Packed::new(tag, body.to_vec());
+        self.count(packed)
+    }
+
+    fn take_item(&mut self) -> Result<(u8, &[u8]), VaultError> {
         let tag = self.take(1)?[0];
         let len = self.varint()?;
         let body = self.take(usize::try_from(len).map_err(|_| malformed(Malformed))?)?;
-        let packed = Packed::new(tag, body.to_vec());
-        if let Some(end) = packed.end().map_err(malformed)? {
-            let Item::End { items, raw_len, crc } = end else { return Err(malformed(Malformed)) };
+        Ok((tag, body))
+    }
+
+    /// Adds an item to the sums; the end, which is no item to its reader, must agree with them.
+    fn count(&mut self, packed: Packed) -> Result<Option<Packed>, VaultError> {
+        if let Some(Item::End { items, raw_len, crc }) = packed.end().map_err(malformed)? {
             let totals = &self.totals;
             let same =
                 items == totals.items && raw_len == totals.raw_len && crc == totals.crc.clone().finalize();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::deflate::Deflater;
 use crate::fragment::FragmentRef;
 use crate::keys::{NoRandomness, SecretKey, WriterKeys};
 use crate::reader::Reader;
@@ -163,6 +164,33 @@ pub fn open_fragment<'a>(
     sealed: &'a mut [u8],
 ) -> Result<&'a [u8], OpenError> {
     key.open(u64::from(slot), &fragment.to_bytes(), sealed)
+}
+
+/// Opens what was sealed, inflates it into `scratch` and compares its hash with the fragment's name: bad memory must
+/// not become a bad backup. Spoils the sealed bytes.
+pub(crate) fn is_proven(
+    key: &BodyKey,
+    fragment: &FragmentRef,
+    slot: u32,
+    sealed: &mut [u8],
+    writer: &SecretKey,
+    scratch: &mut Scratch,
+) -> bool {
+    let Ok(opened) = open_fragment(key, fragment, slot, sealed) else { return false };
+    let len = fragment.raw_len as usize;
+    if scratch.raw.len() < len {
+        scratch.raw.resize(len, 0);
+    }
+    let raw = &mut scratch.raw[..len];
+    scratch.deflater.inflate_to(opened, raw).is_ok()
+        && blake3::keyed_hash(writer.reveal(), raw).as_bytes() == &fragment.id.0
+}
+
+/// Working memory of one that seals.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub deflater: Deflater,
+    raw: Vec<u8>,
 }
 
 /// How many bytes at the end of a pack hold its sealed directory and trailer, from its last

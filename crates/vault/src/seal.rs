@@ -13,7 +13,7 @@
 //! The body's key is HKDF-SHA256 of the object key, salted with the vault's writer key: who has only the store
 //! can neither read an object nor make one that a reader would take. A body is sealed with AES-256-GCM: packs as
 //! [`crate::pack`] says, every other object in one stretch with the counter 0, and as associated data the header
-//! and, for a record, the 16 bytes of the UUID that it is named by.
+//! and, for a record, the 16 bytes of the UUID that it is named by; for a mark or a sweep, the end of its name.
 
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
@@ -52,8 +52,12 @@ pub enum ObjectKind {
     Record = 4,
     /// The vault's keys, sealed to the recovery key.
     Keys = 5,
+    /// A mark on a backup.
+    Mark = 6,
     /// A note of fragments that were found damaged.
     Damage = 7,
+    /// What a sweep was about to remove.
+    Sweep = 8,
 }
 
 /// Why an object can't be opened.

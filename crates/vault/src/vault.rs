@@ -1,7 +1,7 @@
 //! A vault: its objects' names, how it is made and how it is opened.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::error::VaultError;
 use crate::fragment::hex;
 use crate::index::{Index, PackFacts, read_segment};
 use crate::keys::{PublicKey, SecretKey, VaultKeys};
-use crate::pack::{self, PackId, TRAILER_LEN};
+use crate::pack::{self, FinishedPack, PackId, TRAILER_LEN};
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::seal::{self, HEADER_LEN, ObjectKind, OpenError, VERSION};
@@ -76,6 +76,9 @@ pub struct Vault {
     pub(crate) id: Uuid,
     pub(crate) keys: VaultKeys,
     features: Arc<Features>,
+    /// For each session that was begun on this vault and not recorded yet, the newest notice of a sweep at that
+    /// moment.
+    relied: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Vault {
@@ -147,7 +150,7 @@ impl Vault {
         let mut reader = Reader::new(&plain);
         let mut key = || reader.array().map(SecretKey::from_bytes).map_err(|e| fail(e.into()));
         let keys = VaultKeys { secret: key()?, writer: key()? };
-        Ok(Vault { store, id, keys, features: Arc::new(features) })
+        Ok(Vault { store, id, keys, features: Arc::new(features), relied: Arc::default() })
     }
 
     /// Whether this release knows all that it must know of the vault to do this.
@@ -274,6 +277,18 @@ impl Vault {
         Ok(None)
     }
 
+    /// Stores a pack, and looks whether the store has what it took: that is, whether its end is where it should be.
+    pub(crate) fn put_pack(&self, pack: &FinishedPack) -> Result<(), VaultError> {
+        let (name, bytes) = (self.pack_name(&pack.id), &pack.bytes);
+        self.store.put(&name, bytes)?;
+        let end = bytes.last_chunk::<TRAILER_LEN>().ok_or(VaultError::BadMemory)?;
+        match self.store.get_range(&name, (bytes.len() - TRAILER_LEN) as u64, TRAILER_LEN) {
+            Ok(found) if found == end => Ok(()),
+            Ok(_) | Err(StoreError::Missing { .. }) => Err(VaultError::NotKept { object: name }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The names of all records.
     ///
     /// # Errors
@@ -296,9 +311,12 @@ impl Vault {
 
     /// Writes a backup's record: the moment from which the backup exists. It is read back before this returns.
     ///
+    /// A backup whose session began, on this value or a clone of it, before a sweep did is not recorded: the sweep may
+    /// have removed what it relies on.
+    ///
     /// # Errors
-    /// [`VaultError`] if the store fails, has another record of that name or forgets this one, or this release may
-    /// not write the vault.
+    /// [`VaultError`] if the store fails, has another record of that name or forgets this one, the vault was swept
+    /// meanwhile, or this release may not write the vault.
     pub fn write_record(&self, id: Uuid, record: &Record) -> Result<(), VaultError> {
         self.may(Operation::Write)?;
         let plain = serde_json::to_vec(record).map_err(|error| VaultError::Source(error.into()))?;
@@ -307,11 +325,29 @@ impl Vault {
         let name = self.record_name(id);
         self.store.put(&name, &object)?;
         match self.store.get(&name) {
-            Ok(found) if found == object => Ok(()),
-            Ok(_) => Err(VaultError::RecordedBefore { object: name }),
-            Err(StoreError::Missing { .. }) => Err(VaultError::NotKept { object: name }),
-            Err(error) => Err(error.into()),
+            Ok(found) if found == object => {}
+            Ok(_) => return Err(VaultError::RecordedBefore { object: name }),
+            Err(StoreError::Missing { .. }) => return Err(VaultError::NotKept { object: name }),
+            Err(error) => return Err(error.into()),
         }
+        let relied = std::mem::take(&mut *self.relied());
+        // A sweep gives notice and then looks for new records, this records and then looks for a notice: one of the
+        // two sees the other.
+        if !relied.is_empty() && !self.is_still(&relied)? {
+            self.store.delete(&name)?;
+            return Err(VaultError::Swept { vault: self.id });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn relied(&self) -> MutexGuard<'_, Vec<Option<String>>> {
+        self.relied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the newest notice is still the one that sessions found when they began.
+    pub(crate) fn is_still(&self, relied: &[Option<String>]) -> Result<bool, VaultError> {
+        let newest = self.notices()?.pop();
+        Ok(relied.iter().all(|notice| *notice == newest))
     }
 }
 
@@ -350,7 +386,7 @@ fn salt(id: Uuid) -> SecretKey {
 /// # Errors
 /// [`StoreError`] if the store fails; what is left then can be removed by the same call.
 pub fn delete_vault(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
-    for part in ["records/", "damage/", "index/", "packs/", "keys/", ""] {
+    for part in ["records/", "marks/", "damage/", "index/", "packs/", "sweeps/", "keys/", ""] {
         for object in store.list(&format!("vaults/{id}/{part}"))? {
             store.delete(&object.name)?;
         }

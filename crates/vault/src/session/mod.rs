@@ -44,6 +44,10 @@ pub struct Session {
     writers: Vec<JoinHandle<()>>,
     /// Packs that no segment names: an earlier session that ended before its index left them.
     adopted: Vec<PackFacts>,
+    /// The newest notice of a sweep when the session began.
+    notice: Option<String>,
+    /// Whether the vault still counts this session among those that may be recorded.
+    counted: bool,
 }
 
 impl Session {
@@ -53,7 +57,13 @@ impl Session {
     /// [`VaultError`] if the index can't be read, or this release may not write the vault.
     pub fn begin(vault: &Vault) -> Result<Self, VaultError> {
         vault.may(Operation::Write)?;
-        let (index, adopted) = vault.read_index_and_unlisted()?;
+        let mut notices = vault.notices()?;
+        let doomed = vault.doomed(&notices)?;
+        let (mut index, mut adopted) = vault.read_index_and_unlisted()?;
+        index.shun(&doomed);
+        adopted.retain(|pack| !doomed.contains(&pack.id));
+        let notice = notices.pop();
+        vault.relied().push(notice.clone());
         let cores = thread::available_parallelism().map_or(2, usize::from);
         let (pieces, take_pieces) = bounded(QUEUE);
         let (full, take_full) = bounded(0);
@@ -68,7 +78,7 @@ impl Session {
             thread::spawn(move || shared.write_packs(&packs))
         });
         let writers = writers.collect();
-        Ok(Session { shared, pieces: Some(pieces), sealers, writers, adopted })
+        Ok(Session { shared, pieces: Some(pieces), sealers, writers, adopted, notice, counted: true })
     }
 
     /// The vault that is written to.
@@ -126,7 +136,7 @@ impl Session {
     /// Writes what is left, then the index's new segment. After it a record may name what was handed in.
     ///
     /// # Errors
-    /// [`VaultError`]: the first failure of any thread.
+    /// [`VaultError`]: the first failure of any thread, or that a sweep began meanwhile.
     pub fn finish(mut self) -> Result<Stored, VaultError> {
         self.join_sealers();
         self.shared.hand_over_rest();
@@ -135,6 +145,10 @@ impl Session {
             return Err(error);
         }
         self.write_segment()?;
+        if !self.vault().is_still(std::slice::from_ref(&self.notice))? {
+            return Err(VaultError::Swept { vault: self.vault().id });
+        }
+        self.counted = false;
         Ok(self.stored())
     }
 
@@ -184,5 +198,11 @@ impl Drop for Session {
         }
         self.join_sealers();
         self.join_writers();
+        if self.counted {
+            let mut relied = self.shared.vault.relied();
+            if let Some(at) = relied.iter().position(|notice| *notice == self.notice) {
+                relied.swap_remove(at);
+            }
+        }
     }
 }

@@ -5,14 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockRead
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::deflate::Deflater;
 use crate::error::VaultError;
 use crate::fragment::{FragmentId, FragmentRef};
 use crate::index::{Index, PackFacts};
 use crate::keys::WriterKeys;
-use crate::pack::{self, PackWriter, Place, TARGET_LEN, TRAILER_LEN};
+use crate::pack::{self, PackWriter, Place, Scratch, TARGET_LEN};
 use crate::seal::{BodyKey, ObjectKind};
-use crate::store::StoreError;
 use crate::vault::Vault;
 
 /// Raw bytes that may wait or be worked on at a time.
@@ -110,13 +108,6 @@ pub(super) struct Shared {
     meta: Mutex<Option<Arc<SharedPack>>>,
     failure: Mutex<Option<VaultError>>,
     failed: AtomicBool,
-}
-
-/// Working memory of one sealing thread.
-#[derive(Default)]
-struct Scratch {
-    deflater: Deflater,
-    raw: Vec<u8>,
 }
 
 /// Where a fragment goes.
@@ -265,7 +256,7 @@ impl Shared {
         Ok(Some(Reserved { pack, place, key }))
     }
 
-    /// Opens what was sealed and compares: bad memory must not become a bad backup.
+    /// Opens what was sealed and compares.
     fn prove(
         &self,
         key: &BodyKey,
@@ -274,15 +265,8 @@ impl Shared {
         sealed: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), VaultError> {
-        let opened = pack::open_fragment(key, fragment, slot, sealed).map_err(|_| VaultError::BadMemory)?;
-        let len = fragment.raw_len as usize;
-        if scratch.raw.len() < len {
-            scratch.raw.resize(len, 0);
-        }
-        let raw = &mut scratch.raw[..len];
-        scratch.deflater.inflate_to(opened, raw).map_err(|_| VaultError::BadMemory)?;
-        let same = blake3::keyed_hash(self.keys.writer.reveal(), raw).as_bytes() == &fragment.id.0;
-        if same { Ok(()) } else { Err(VaultError::BadMemory) }
+        let proven = pack::is_proven(key, fragment, slot, sealed, &self.keys.writer, scratch);
+        if proven { Ok(()) } else { Err(VaultError::BadMemory) }
     }
 
     fn settle(&self, pack: &SharedPack, kind: ObjectKind) -> Result<(), VaultError> {
@@ -312,21 +296,9 @@ impl Shared {
         }
     }
 
-    /// Whether the store has what it took: that is, whether the pack's end is where it should be.
-    fn confirm(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
-        let end = bytes.last_chunk::<TRAILER_LEN>().ok_or(VaultError::BadMemory)?;
-        match self.vault.store.get_range(name, (bytes.len() - TRAILER_LEN) as u64, TRAILER_LEN) {
-            Ok(found) if found == end => Ok(()),
-            Ok(_) | Err(StoreError::Missing { .. }) => Err(VaultError::NotKept { object: name.to_owned() }),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn write_pack(&self, pack: PackWriter, kind: ObjectKind) -> Result<(), VaultError> {
         let pack = pack.finish().ok_or(VaultError::BadMemory)?;
-        let name = self.vault.pack_name(&pack.id);
-        self.vault.store.put(&name, &pack.bytes)?;
-        self.confirm(&name, &pack.bytes)?;
+        self.vault.put_pack(&pack)?;
         let len = pack.bytes.len() as u64;
         self.bytes.fetch_add(len, Ordering::Relaxed);
         lock(&self.written).push(PackFacts { id: pack.id, kind, len, directory: pack.directory });

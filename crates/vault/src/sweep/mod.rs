@@ -4,6 +4,7 @@
 //! alone: records, marks, manifests, index.
 
 mod error;
+mod notice;
 mod plan;
 
 use std::collections::BTreeMap;
