@@ -2,24 +2,35 @@
 //!
 //! [`plan`] looks and decides, and changes nothing; [`run`] carries a plan out. What is kept is read from the store
 //! alone: records, marks, manifests, index.
+//!
+//! It goes in the order opposite to writing: a backup is condemned, then loses its record, then its marks; segments
+//! that name dead packs are replaced; dead packs go; what is alive in packs that are mostly dead is sealed anew into
+//! new ones, which stand in the index before the old ones go. What guards it against backups that run all the same,
+//! and against deletes that come late, is told in the module of notices.
 
+mod census;
+mod decide;
 mod error;
 mod notice;
 mod plan;
+mod purge;
+mod rewrite;
+mod run;
+mod segments;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use undercroft_model::retention::{Fate, Policy};
-use undercroft_model::{Mark, Observer};
+use undercroft_model::retention::{self, Fate, Kept, Policy};
+use undercroft_model::{BackupReport, Mark};
 use uuid::Uuid;
 
-use crate::vault::Vault;
-
+pub use decide::plan;
 pub use error::{Brake, SweepError};
 pub use plan::{
     Amount, Cleared, Purge, Refused, Room, SparedPack, SweepPlan, SweepPolicy, Swept, SweptPack, Waiting,
 };
+pub use run::run;
 
 /// A backup as the store tells of it, for whoever decides what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,36 +54,20 @@ pub struct Judgement {
 
 /// Decides by retention: reads each record's `about` as a report. A record that isn't one is kept.
 pub fn by_retention(policy: Policy, now: Timestamp) -> impl Fn(&[Candidate]) -> Judgement {
-    move |_| {
-        let _ = (&policy, now);
-        todo!()
+    move |candidates| {
+        let read =
+            |candidate: &Candidate| serde_json::from_value::<BackupReport>(candidate.about.clone()).ok();
+        let reports: Vec<_> = candidates.iter().map(read).collect();
+        // What is told of one backup under the name of another is told of none.
+        let kept: Vec<_> = reports
+            .iter()
+            .zip(candidates)
+            .filter_map(|(report, candidate)| {
+                let report = report.as_ref().filter(|report| report.id == candidate.id)?;
+                Some(Kept { report, marks: &candidate.marks })
+            })
+            .collect();
+        let times = kept.iter().flat_map(|kept| [kept.report.moment, kept.report.finished]);
+        Judgement { latest: times.max(), fates: retention::fates(&kept, now, &policy) }
     }
-}
-
-/// Plans a sweep: reads all records, marks, the index and the manifests of all backups that stay. Changes nothing.
-///
-/// `judge` says what becomes of all the backups at once. `observer` is only asked whether to stop.
-///
-/// # Errors
-/// [`SweepError`]: a brake, with its reason, or whatever could not be read.
-pub fn plan(
-    vault: &Vault,
-    judge: &dyn Fn(&[Candidate]) -> Judgement,
-    policy: &SweepPolicy,
-    now: Timestamp,
-    observer: &dyn Observer,
-) -> Result<SweepPlan, SweepError> {
-    let _ = (vault, judge, policy, now, observer);
-    todo!()
-}
-
-/// Carries a plan out. Safe to be killed at any point; the next plan finishes what was begun. Stops soon after
-/// `observer` says so, at a safe point, and says in [`Swept::stopped`] that it did.
-///
-/// # Errors
-/// [`SweepError::Changed`] if the vault is not what it was when it was planned, before anything is removed that
-/// the change could need; [`SweepError::Vault`] if the store fails.
-pub fn run(vault: &Vault, plan: &SweepPlan, observer: &dyn Observer) -> Result<Swept, SweepError> {
-    let _ = (vault, plan, observer);
-    todo!()
 }

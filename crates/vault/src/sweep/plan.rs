@@ -38,6 +38,17 @@ pub struct Amount {
     pub bytes: u64,
 }
 
+impl SweepPlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.purge.is_empty()
+            && self.dead.is_empty()
+            && self.rewrite.is_empty()
+            && self.orphans.is_empty()
+            && self.index.is_none()
+    }
+}
+
 impl Amount {
     /// Adds an object.
     pub(crate) fn add(&mut self, bytes: u64) {
@@ -53,10 +64,14 @@ pub struct SweepPlan {
     pub vault: Uuid,
     /// When it was made.
     pub made: Timestamp,
-    /// The last sweep before it.
-    pub(crate) after: u64,
+    /// The newest notice of an earlier sweep.
+    pub(crate) after: Option<String>,
     /// All backups that had a record.
     pub(crate) records: Vec<Uuid>,
+    /// How careful it is.
+    pub(crate) policy: SweepPolicy,
+    /// Marks of backups that are no more.
+    pub(crate) orphans: Vec<String>,
     /// Backups to be removed for good.
     pub purge: Vec<Purge>,
     /// What can't go yet, and when it can.
@@ -147,8 +162,8 @@ pub struct Swept {
     pub written: Amount,
     /// Segments of the index that were replaced.
     pub segments: Amount,
-    /// Bytes that were freed, less those that were written; of packs, records, marks and index.
-    pub freed: Cleared,
+    /// Bytes of all objects that went and that were written.
+    pub bytes: Cleared,
     /// What could not be done, and why; the rest was.
     pub refused: Vec<Refused>,
     /// Whether it stopped early, as it was asked to.

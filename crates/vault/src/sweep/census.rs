@@ -1,0 +1,208 @@
+//! The census: which fragments the living backups need, and in which packs these are.
+//!
+//! Everything is read from the store: the packs' listing, the index, and every manifest of every backup that stays.
+//! In memory it is the index and one bit a fragment.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use undercroft_model::{Cancelled, Observer};
+use uuid::Uuid;
+
+use super::error::{Brake, SweepError};
+use super::segments;
+use crate::error::VaultError;
+use crate::fetch::Fetcher;
+use crate::fragment::{FragmentRef, unhex};
+use crate::index::Index;
+use crate::manifest_io::{ManifestReader, descend};
+use crate::pack::{PackId, TRAILER_LEN};
+use crate::record::{ArchiveRecord, ManifestRoot, Record};
+use crate::seal::{HEADER_LEN, TAG_LEN};
+use crate::vault::Vault;
+
+/// What a pack weighs beside its fragments: header, directory's tag, trailer.
+pub(super) const PACK_OVERHEAD: u64 = (HEADER_LEN + TAG_LEN + TRAILER_LEN) as u64;
+
+/// A pack as the store lists it, and what of it is needed.
+pub(super) struct PackRow {
+    pub id: PackId,
+    pub len: u64,
+    pub modified: Option<SystemTime>,
+    /// Whether a segment of the index names it.
+    pub named: bool,
+    /// Bytes in it that are needed, with what its directory says of them.
+    pub living: u64,
+}
+
+impl PackRow {
+    /// Bytes that would be saved if it were written anew.
+    pub fn waste(&self) -> u64 {
+        self.len.saturating_sub(PACK_OVERHEAD + self.living)
+    }
+}
+
+/// What living backups need and the vault does not have.
+pub(super) struct Missing {
+    pub fragments: u64,
+    pub backup: Uuid,
+    pub archive: String,
+    pub object: String,
+}
+
+/// Which fragments are needed.
+pub(super) struct Census {
+    vault: Vault,
+    pub index: Arc<Index>,
+    /// One bit a fragment, by its number in the index.
+    alive: Vec<u64>,
+    pub packs: Vec<PackRow>,
+    /// The row of each pack, by its number in the index.
+    rows: HashMap<u32, usize>,
+    /// Manifests that were read.
+    seen: HashSet<[u8; 32]>,
+    /// Bytes of all packs that are needed.
+    pub living: u64,
+    pub missing: Option<Missing>,
+}
+
+impl Census {
+    /// Reads the index and the packs' listing; nothing is alive yet.
+    pub fn begin(vault: &Vault) -> Result<Self, SweepError> {
+        let listed = vault.store.list(&vault.name("packs/")).map_err(VaultError::from)?;
+        let index = vault.read_index()?;
+        let named = segments::named(vault)?;
+        let mut packs = Vec::with_capacity(listed.len());
+        for object in listed {
+            let last = object.name.rsplit('/').next().unwrap_or_default();
+            // What is named otherwise is none of ours.
+            let Some(id) = unhex(last).map(PackId).filter(|id| vault.pack_name(id) == object.name) else {
+                continue;
+            };
+            if let Some(len) = named.packs.get(&id).filter(|len| **len != object.len) {
+                let (name, found) = (&object.name, object.len);
+                let what = format!("{name} has {found} bytes, and the index says {len}");
+                return Err(SweepError::Braked(Brake::Contradiction { what }));
+            }
+            let named = named.packs.contains_key(&id);
+            packs.push(PackRow { id, len: object.len, modified: object.modified, named, living: 0 });
+        }
+        if let Some(damaged) = named.damaged.into_iter().next()
+            && packs.iter().any(|pack| !pack.named)
+        {
+            let source =
+                VaultError::Object { object: damaged.clone(), source: crate::seal::OpenError::Damaged };
+            return Err(SweepError::Unreadable { what: damaged, source });
+        }
+        let row = |(row, pack): (usize, &PackRow)| Some((index.number_of_pack(&pack.id)?, row));
+        let rows = packs.iter().enumerate().filter_map(row).collect();
+        let alive = vec![0; index.len().div_ceil(64)];
+        let (vault, index) = (vault.clone(), Arc::new(index));
+        let seen = HashSet::new();
+        Ok(Census { vault, index, alive, packs, rows, seen, living: 0, missing: None })
+    }
+
+    /// Counts everything that a backup needs as alive; gives the bytes that were not yet.
+    pub fn add(&mut self, backup: Uuid, record: &Record, observer: &dyn Observer) -> Result<u64, SweepError> {
+        let before = self.living;
+        for archive in &record.archives {
+            if !self.seen.insert(digest(&archive.manifest)) {
+                continue;
+            }
+            match self.add_archive(backup, archive, observer) {
+                Err(SweepError::Vault(VaultError::MissingFragment { object, .. })) => {
+                    self.note_missing(backup, archive, || object);
+                }
+                Err(SweepError::Vault(source)) => {
+                    let what = format!("{} of the backup {backup}", archive.name);
+                    return Err(SweepError::Unreadable { what, source });
+                }
+                other => other?,
+            }
+        }
+        Ok(self.living - before)
+    }
+
+    fn add_archive(
+        &mut self,
+        backup: Uuid,
+        archive: &ArchiveRecord,
+        observer: &dyn Observer,
+    ) -> Result<(), SweepError> {
+        let mut fetcher = Fetcher::new(&self.vault, Arc::clone(&self.index));
+        let mut of_manifest = Vec::new();
+        descend(&mut fetcher, &archive.manifest, |fragments| of_manifest.extend_from_slice(fragments))?;
+        self.count(backup, archive, &of_manifest);
+        let mut manifest = ManifestReader::open(fetcher, &archive.manifest)?;
+        while let Some(fragments) = manifest.next_fragments()? {
+            if observer.cancelled() {
+                return Err(Cancelled.into());
+            }
+            self.count(backup, archive, &fragments);
+        }
+        let totals = manifest.totals();
+        let crc = totals.crc.clone().finalize();
+        if (totals.raw_len, totals.deflated_len, crc) != (archive.raw_len, archive.deflated_len, archive.crc)
+        {
+            let what = format!("the manifest of {} is not the one that its record is of", archive.name);
+            return Err(SweepError::Braked(Brake::Contradiction { what }));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, backup: Uuid, archive: &ArchiveRecord, fragments: &[FragmentRef]) {
+        for fragment in fragments {
+            let place = self.index.numbers_of(fragment);
+            let found = place.and_then(|(number, pack)| Some((number, *self.rows.get(&pack)?)));
+            let Some((number, row)) = found else {
+                let lost = self.index.lost(fragment).map(|pack| self.vault.pack_name(&pack));
+                self.note_missing(backup, archive, || {
+                    lost.unwrap_or_else(|| "no pack that is known".to_owned())
+                });
+                continue;
+            };
+            let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+            if let (Some(word), Some(row)) = (self.alive.get_mut(word), self.packs.get_mut(row))
+                && *word & bit == 0
+            {
+                *word |= bit;
+                let bytes = u64::from(fragment.deflated_len) + (TAG_LEN + FragmentRef::LEN) as u64;
+                row.living += bytes;
+                self.living += bytes;
+            }
+        }
+    }
+
+    fn note_missing(&mut self, backup: Uuid, archive: &ArchiveRecord, object: impl FnOnce() -> String) {
+        let first = || Missing { fragments: 0, backup, archive: archive.name.clone(), object: object() };
+        self.missing.get_or_insert_with(first).fragments += 1;
+    }
+
+    /// Whether the copy of a fragment that is in this pack is needed.
+    pub fn is_needed(&self, fragment: &FragmentRef, pack: &PackId) -> bool {
+        let Some((number, at)) = self.index.numbers_of(fragment) else { return false };
+        let alive = self.alive.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1);
+        alive && self.index.number_of_pack(pack) == Some(at)
+    }
+
+    /// The brake that stops the sweep if something is missing.
+    pub fn all_there(&self) -> Result<(), SweepError> {
+        self.missing.as_ref().map_or(Ok(()), |missing| {
+            let Missing { fragments, backup, archive, object } = missing;
+            let (fragments, backup) = (*fragments, *backup);
+            let (archive, object) = (archive.clone(), object.clone());
+            Err(SweepError::Braked(Brake::Missing { fragments, backup, archive, object }))
+        })
+    }
+}
+
+/// What tells one manifest from another.
+fn digest(root: &ManifestRoot) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[root.level]);
+    for fragment in &root.fragments {
+        hasher.update(&fragment.to_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
