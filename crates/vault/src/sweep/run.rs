@@ -120,7 +120,13 @@ impl<'a> Sweeper<'a> {
             self.remove(mark, 0)?;
         }
         // What is needed is looked at again if it may be more than was planned, or if it is to be copied.
-        let census = if all_gone && rewrite.is_empty() { None } else { Some(self.census()?) };
+        let census = match if all_gone && rewrite.is_empty() { Ok(None) } else { self.census().map(Some) } {
+            Err(SweepError::Cancelled(_)) => {
+                self.swept.stopped = true;
+                return Ok(());
+            }
+            other => other?,
+        };
         if let Some(census) = &census {
             let living: HashSet<_> =
                 census.packs.iter().filter(|pack| pack.living > 0).map(|pack| pack.id).collect();
