@@ -3,11 +3,19 @@
 //! No key is needed. Objects go in the order in which they are written, records last, so that a backup exists in
 //! the copy when all that it needs does; what the source no longer has goes from the copy in the reverse order.
 
+mod ledger;
+mod object;
 mod report;
+mod vault;
 
+use std::collections::BTreeSet;
+
+use undercroft_model::Cancelled;
 use uuid::Uuid;
 
-use crate::store::Store;
+use crate::store::{Listed, Store, StoreError};
+
+use vault::Route;
 
 pub use report::{Copied, CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
 
@@ -33,7 +41,8 @@ pub trait Watch: Sync {
 
 /// Copies what the target lacks, and removes from it what was copied earlier and the source no longer has.
 ///
-/// What is in the target already is not copied again, so a copy that was cut off goes on where it was.
+/// What is in the target already is not copied again, so a copy that was cut off goes on where it was. Nothing is ever
+/// removed that did not come from the source: the target keeps a list of what did.
 ///
 /// # Errors
 /// [`CopyError`]: a store fails, a vault of the target is another one, or the copy was stopped.
@@ -44,6 +53,30 @@ pub fn copy(
     policy: &CopyPolicy,
     watch: &dyn Watch,
 ) -> Result<Copied, CopyError> {
-    let _ = (from, to, which, policy, watch);
-    todo!()
+    let there = vaults(from).map_err(CopyError::Source)?;
+    let chosen: BTreeSet<Uuid> = match which {
+        Which::All => there.clone(),
+        Which::These(vaults) => vaults.iter().copied().collect(),
+    };
+    if let Some(vault) = chosen.difference(&there).next() {
+        return Err(CopyError::NoVault { vault: *vault });
+    }
+    let mut copied = Copied::default();
+    for vault in chosen {
+        if watch.cancelled() {
+            return Err(Cancelled.into());
+        }
+        copied.vaults.push(Route { from, to, vault, watch }.copy(policy)?);
+    }
+    copied.only_in_target = vaults(to).map_err(CopyError::Target)?.difference(&there).copied().collect();
+    Ok(copied)
+}
+
+/// The vaults in a store: those whose config is there.
+fn vaults(store: &dyn Store) -> Result<BTreeSet<Uuid>, StoreError> {
+    let config = |object: &Listed| {
+        let (vault, rest) = object.name.strip_prefix("vaults/")?.split_once('/')?;
+        if rest == "config" { Uuid::parse_str(vault).ok() } else { None }
+    };
+    Ok(store.list("vaults/")?.iter().filter_map(config).collect())
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::keys::NoRandomness;
 use crate::store::StoreError;
 
 /// How careful a copy is.
@@ -108,6 +109,12 @@ pub enum CopyError {
         /// The vault.
         vault: Uuid,
     },
+    /// The operating system gave no randomness.
+    #[error(transparent)]
+    NoRandomness(NoRandomness),
+    /// A part of the program ended by a panic.
+    #[error("a part of the program stopped unexpectedly; please report what it printed")]
+    Panicked,
     /// It was stopped by the one who asked for it. What was copied stays, and is not copied again.
     #[error(transparent)]
     Cancelled(#[from] undercroft_model::Cancelled),

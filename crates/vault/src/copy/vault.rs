@@ -1,0 +1,276 @@
+//! The copy of one vault.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use undercroft_model::Cancelled;
+use uuid::Uuid;
+
+use super::Watch;
+use super::ledger::{Ledger, is_ledger};
+use super::object::{Fetched, fetch, order, store};
+use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
+use crate::store::{Listed, Store, StoreError};
+
+/// Objects that are copied at a time: one is written while another is read.
+const AT_ONCE: usize = 2;
+/// So many times a vault that changes while it is copied is looked at again.
+const PASSES: usize = 4;
+
+/// What a copy of one vault is between.
+pub(super) struct Route<'a> {
+    pub from: &'a dyn Store,
+    pub to: &'a dyn Store,
+    pub vault: Uuid,
+    pub watch: &'a dyn Watch,
+}
+
+/// An object by its name below the vault's prefix.
+#[derive(Debug, Clone)]
+struct Object {
+    name: String,
+    len: u64,
+}
+
+/// How a pass ended.
+enum Pass {
+    Done(Vec<Object>),
+    /// Something went from the source meanwhile.
+    Changed,
+}
+
+impl Route<'_> {
+    fn front(&self) -> String {
+        format!("vaults/{}/", self.vault)
+    }
+
+    fn objects(&self, listed: &[Listed]) -> Vec<Object> {
+        let front = self.front();
+        let object = |listed: &Listed| {
+            Some(Object { name: listed.name.strip_prefix(&front)?.to_owned(), len: listed.len })
+        };
+        listed.iter().filter_map(object).filter(|object| !is_ledger(&object.name)).collect()
+    }
+
+    /// The source's objects, last those that others need: what is recorded in this listing has its packs in it.
+    fn source(&self) -> Result<Vec<Object>, CopyError> {
+        let front = self.front();
+        let mut objects: HashMap<String, u64> = HashMap::new();
+        for part in ["records/", "marks/", "index/", ""] {
+            let listed = self.from.list(&format!("{front}{part}")).map_err(CopyError::Source)?;
+            for object in self.objects(&listed) {
+                // A record that came between the listings is for the next time.
+                let late = part.is_empty() && object.name.starts_with("records/");
+                if !late {
+                    objects.insert(object.name, object.len);
+                }
+            }
+        }
+        let mut objects: Vec<_> = objects.into_iter().map(|(name, len)| Object { name, len }).collect();
+        objects.sort_by(|a, b| (order(&a.name), &a.name).cmp(&(order(&b.name), &b.name)));
+        Ok(objects)
+    }
+
+    fn target(&self) -> Result<Vec<Listed>, CopyError> {
+        self.to.list(&self.front()).map_err(CopyError::Target)
+    }
+
+    /// Copies the vault and keeps it in step.
+    pub fn copy(&self, policy: &CopyPolicy) -> Result<CopiedVault, CopyError> {
+        let mut done = CopiedVault { vault: self.vault, ..CopiedVault::default() };
+        let listed = self.target()?;
+        self.is_same_vault(&self.objects(&listed))?;
+        let mut ledger = Ledger::read(self.to, self.front(), &listed)?;
+        for _ in 0..PASSES {
+            if let Pass::Done(source) = self.pass(&mut ledger, &mut done)? {
+                if policy.remove {
+                    self.remove(&source, &ledger, policy, &mut done)?;
+                }
+                let there = self.objects(&self.target()?);
+                ledger.tidy(&there.iter().map(|object| &object.name[..]).collect())?;
+                return Ok(done);
+            }
+        }
+        Err(CopyError::Restless { vault: self.vault })
+    }
+
+    /// A vault of that name in the target must be this one: it has one of its keys objects, or one of its packs, whose
+    /// names are hashes of something random.
+    fn is_same_vault(&self, there: &[Object]) -> Result<(), CopyError> {
+        let mut keys = there.iter().filter(|object| object.name.starts_with("keys/")).peekable();
+        if keys.peek().is_none() {
+            return Ok(());
+        }
+        for key in keys {
+            let name = format!("{}{}", self.front(), key.name);
+            match self.from.get(&name) {
+                Err(StoreError::Missing { .. }) => continue,
+                Err(error) => return Err(CopyError::Source(error)),
+                Ok(ours) if ours == self.to.get(&name).map_err(CopyError::Target)? => return Ok(()),
+                Ok(_) => return Err(CopyError::OtherKeys { vault: self.vault }),
+            }
+        }
+        let packs: HashSet<_> =
+            there.iter().filter(|o| o.name.starts_with("packs/")).map(|o| &o.name).collect();
+        if self.source()?.iter().any(|object| packs.contains(&object.name)) {
+            return Ok(());
+        }
+        Err(CopyError::OtherKeys { vault: self.vault })
+    }
+
+    /// Copies what the target lacks. Records go last, and only if nothing went from the source meanwhile: a sweep may
+    /// have moved what they need to packs that this listing does not know.
+    fn pass(&self, ledger: &mut Ledger<'_>, done: &mut CopiedVault) -> Result<Pass, CopyError> {
+        let source = self.source()?;
+        let there: HashMap<_, _> =
+            self.objects(&self.target()?).into_iter().map(|object| (object.name, object.len)).collect();
+        let lacks = |object: &&Object| there.get(&object.name) != Some(&object.len);
+        let lacking: Vec<_> = source.iter().filter(lacks).cloned().collect();
+        done.kept = (source.len() - lacking.len()) as u64;
+        done.damaged.clear();
+        let bytes = lacking.iter().map(|object| object.len).sum();
+        self.watch.expect(self.vault, lacking.len() as u64, bytes);
+        ledger.note(lacking.iter().map(|object| &object.name[..]))?;
+        for part in lacking.chunk_by(|a, b| order(&a.name) == order(&b.name)) {
+            let came = self.copy_objects(part, &there)?;
+            done.copied += came.copied;
+            done.bytes += came.bytes;
+            done.damaged.extend(came.damaged);
+            if came.gone {
+                return Ok(Pass::Changed);
+            }
+        }
+        self.all_there(&source, done)?;
+        Ok(Pass::Done(source))
+    }
+
+    /// What the target lists is what was written.
+    fn all_there(&self, source: &[Object], done: &CopiedVault) -> Result<(), CopyError> {
+        let there = self.objects(&self.target()?);
+        let there: HashMap<_, _> = there.iter().map(|object| (&object.name, object.len)).collect();
+        let front = self.front();
+        let damaged: HashSet<_> = done.damaged.iter().map(|damaged| &damaged.object[..]).collect();
+        for object in source {
+            let name = format!("{front}{}", object.name);
+            if there.get(&object.name) != Some(&object.len) && !damaged.contains(&name[..]) {
+                return Err(CopyError::NotKept { object: name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies objects of one part, a few at a time.
+    fn copy_objects(&self, objects: &[Object], there: &HashMap<String, u64>) -> Result<Came, CopyError> {
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let came = Mutex::new(Came::default());
+        let work = || -> Result<(), CopyError> {
+            while !stop.load(Ordering::Acquire)
+                && let Some(object) = objects.get(next.fetch_add(1, Ordering::AcqRel))
+            {
+                if self.watch.cancelled() {
+                    return Err(Cancelled.into());
+                }
+                self.copy_object(object, there, &came)?;
+            }
+            Ok(())
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let worker = || work().inspect_err(|_| stop.store(true, Ordering::Release));
+            let threads: Vec<_> = (0..AT_ONCE.min(objects.len())).map(|_| scope.spawn(worker)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or(Err(CopyError::Panicked))).collect()
+        });
+        results.into_iter().collect::<Result<(), _>>()?;
+        Ok(came.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn copy_object(
+        &self,
+        object: &Object,
+        there: &HashMap<String, u64>,
+        came: &Mutex<Came>,
+    ) -> Result<(), CopyError> {
+        let name = format!("{}{}", self.front(), object.name);
+        let lock = || came.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetch(self.from, self.vault, &object.name, object.len)? {
+            Fetched::Gone => lock().gone = true,
+            Fetched::Damaged(why) => lock().damaged.push(Damaged { object: name, why }),
+            Fetched::Whole(bytes) => {
+                if there.contains_key(&object.name) {
+                    // It is there at another length, and the source's is whole.
+                    self.to.delete(&name).map_err(CopyError::Target)?;
+                }
+                store(self.to, &name, &bytes)?;
+                self.watch.copied(self.vault, &object.name, object.len);
+                let mut came = lock();
+                came.copied += 1;
+                came.bytes += object.len;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what was copied earlier and the source no longer has, in the order opposite to writing.
+    fn remove(
+        &self,
+        source: &[Object],
+        ledger: &Ledger<'_>,
+        policy: &CopyPolicy,
+        done: &mut CopiedVault,
+    ) -> Result<(), CopyError> {
+        let has: HashSet<_> = source.iter().map(|object| &object.name).collect();
+        let there = self.objects(&self.target()?);
+        let is_record = |object: &&Object| object.name.starts_with("records/");
+        let of = there.iter().filter(is_record).count() as u64;
+        let (mut surplus, foreign): (Vec<_>, Vec<_>) = there
+            .into_iter()
+            .filter(|object| !has.contains(&object.name))
+            .partition(|object| ledger.has(&object.name));
+        done.foreign = foreign.len() as u64;
+        let records = surplus.iter().filter(is_record).count() as u64;
+        let too_many = records > 0 && policy.most < 100 && records * 100 > of * u64::from(policy.most);
+        // A source that has nothing but its keys, or not even these, was not swept: something happened to it.
+        let is_bare = policy.most < 100 && !source.iter().any(|object| object.name.starts_with("packs/"));
+        if !surplus.is_empty() && (too_many || is_bare) {
+            done.withheld = Some(Withheld { records, of });
+            return Ok(());
+        }
+        // A backup of the target's own may rely on packs that came from the source.
+        if foreign.iter().any(|object| object.name.starts_with("records/")) {
+            surplus.retain(|object| !object.name.starts_with("packs/") && !object.name.starts_with("index/"));
+        }
+        surplus.sort_by(|a, b| (order(&b.name), &b.name).cmp(&(order(&a.name), &a.name)));
+        for object in surplus {
+            if self.watch.cancelled() {
+                return Err(Cancelled.into());
+            }
+            let name = format!("{}{}", self.front(), object.name);
+            match self.to.delete(&name) {
+                Ok(()) => {
+                    done.removed += 1;
+                    done.removed_bytes += object.len;
+                }
+                Err(StoreError::Denied { .. }) => {
+                    done.refused.push(name);
+                    // A record that stays keeps all that it may need.
+                    if object.name.starts_with("records/") {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(CopyError::Target(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What came of copying some objects.
+#[derive(Default)]
+struct Came {
+    copied: u64,
+    bytes: u64,
+    damaged: Vec<Damaged>,
+    gone: bool,
+}
