@@ -1,0 +1,351 @@
+//! Copies: whole when they are done, resumed when cut off, in step with their source, and never a way to lose backups.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::faulty::{Call, Fault, Faulty};
+use common::keep::{Keeping, keeping, kept, record_of, report, trashed};
+use common::{SITE, Tree, backup_tree, chain, download, gunzip, noise, recovery, text, vault};
+use undercroft_vault::copy::{Copied, CopyError, CopyPolicy, Watch, Which, copy};
+use undercroft_vault::store::{self, LocalStore, Store};
+use undercroft_vault::{Vault, VaultError};
+use uuid::Uuid;
+
+/// Counts what it hears; stops after so many objects.
+#[derive(Default)]
+struct Counting {
+    copied: AtomicU64,
+    stop_after: Option<u64>,
+}
+
+impl Watch for Counting {
+    fn expect(&self, _: Uuid, _: u64, _: u64) {}
+    fn copied(&self, _: Uuid, _: &str, _: u64) {
+        self.copied.fetch_add(1, Ordering::SeqCst);
+    }
+    fn cancelled(&self) -> bool {
+        self.stop_after.is_some_and(|after| self.copied.load(Ordering::SeqCst) >= after)
+    }
+}
+
+fn tree(number: u64) -> Tree {
+    let mut tree = Tree::new();
+    for n in 0..8 {
+        tree.file(&format!("shared/{n}.jpg"), noise(n, 60_000));
+        tree.file(&format!("own/{n}.jpg"), noise(1000 * number + n, 50_000));
+    }
+    tree.file("page.html", text(number, 40_000));
+    tree
+}
+
+/// A source with three backups, and an empty target.
+struct Scene {
+    source: Keeping,
+    folder: tempfile::TempDir,
+    target: Arc<Faulty>,
+}
+
+fn scene() -> Scene {
+    let source = keeping();
+    for n in 1..4 {
+        source.backup(n.into(), n as i64, 10, &tree(n));
+    }
+    source.mark(2, &kept(3, Some(1000))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let target = Faulty::around(Arc::new(store::local(folder.path()).unwrap()));
+    Scene { source, folder, target }
+}
+
+impl Scene {
+    fn copy(&self) -> Result<Copied, CopyError> {
+        self.copy_with(&CopyPolicy::default())
+    }
+
+    fn copy_with(&self, policy: &CopyPolicy) -> Result<Copied, CopyError> {
+        copy(self.source.store.as_ref(), self.target.as_ref(), &Which::All, policy, &Counting::default())
+    }
+
+    fn store(&self) -> LocalStore {
+        store::local(self.folder.path()).unwrap()
+    }
+
+    /// The target's objects but for its own list.
+    fn there(&self) -> Vec<(String, Vec<u8>)> {
+        let store = self.store();
+        let names = store.list("").unwrap().into_iter().map(|object| object.name);
+        names
+            .filter(|name| !name.contains("/copied/"))
+            .map(|name| (name.clone(), store.get(&name).unwrap()))
+            .collect()
+    }
+
+    fn is_in_step(&self) {
+        let source = store::local(self.source.folder.path()).unwrap();
+        let names = source.list("").unwrap().into_iter().map(|object| object.name);
+        let ours: Vec<_> = names.map(|name| (name.clone(), source.get(&name).unwrap())).collect();
+        assert!(ours == self.there());
+    }
+
+    /// Every backup that the copy has is whole.
+    fn all_whole(&self) -> Vec<u128> {
+        let Ok(vault) = Vault::open(Arc::new(self.store()), SITE, &recovery()) else { return vec![] };
+        let ids = vault.records().unwrap();
+        for id in &ids {
+            let record = vault.read_record(*id).unwrap();
+            for archive in &record.archives {
+                gunzip(&download(&vault, archive).unwrap(), archive.raw_len);
+            }
+        }
+        ids.iter().map(Uuid::as_u128).collect()
+    }
+}
+
+#[test]
+fn a_copy_is_whole_and_a_second_one_copies_nothing() {
+    let scene = scene();
+    let copied = scene.copy().unwrap();
+    assert!(copied.vaults[0].copied > 8 && copied.vaults[0].damaged.is_empty(), "{copied:?}");
+    scene.is_in_step();
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
+    let vault = vault(scene.folder.path());
+    assert_eq!(vault.marks_of(Uuid::from_u128(2)).unwrap(), [kept(3, Some(1000))]);
+    let again = scene.copy().unwrap();
+    assert_eq!((again.vaults[0].copied, again.vaults[0].kept), (0, copied.vaults[0].copied));
+}
+
+#[test]
+fn what_the_source_swept_goes_from_the_copy_and_what_it_got_comes() {
+    let scene = scene();
+    scene.copy().unwrap();
+    scene.source.mark(1, &trashed(4)).unwrap();
+    scene.source.sweep(11);
+    scene.source.backup(4, 11, 100, &tree(4));
+    let copied = scene.copy().unwrap();
+    assert!(copied.vaults[0].removed > 1 && copied.vaults[0].withheld.is_none(), "{copied:?}");
+    scene.is_in_step();
+    assert_eq!(scene.all_whole(), [2, 3, 4]);
+}
+
+/// Cut off after any number of objects, and at any call to the target: what is in the copy is whole, and the next
+/// copy goes on.
+#[test]
+fn a_copy_that_is_cut_off_goes_on() {
+    for after in 0.. {
+        let scene = scene();
+        let watch = Counting { stop_after: Some(after), ..Counting::default() };
+        let policy = CopyPolicy::default();
+        let result = copy(scene.source.store.as_ref(), scene.target.as_ref(), &Which::All, &policy, &watch);
+        scene.all_whole();
+        let copied = watch.copied.load(Ordering::SeqCst);
+        let then = scene.copy().unwrap();
+        assert_eq!(then.vaults[0].kept, copied, "what is there is not copied again");
+        scene.is_in_step();
+        match result {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, CopyError::Cancelled(_)), "{error:?}"),
+        }
+    }
+    for at in 0.. {
+        let scene = scene();
+        scene.target.misbehave(move |n, _| (n >= at).then_some(Fault::Fail));
+        let result = scene.copy();
+        let calls = scene.target.calls();
+        scene.target.behave();
+        scene.all_whole();
+        scene.copy().unwrap();
+        scene.is_in_step();
+        if calls <= at {
+            result.unwrap();
+            break;
+        }
+        assert!(matches!(result, Err(CopyError::Target(_))), "call {at}: {result:?}");
+    }
+}
+
+/// Removing is cut off too: records go first, so that what is left is whole.
+#[test]
+fn a_copy_that_is_cut_off_while_it_removes_is_whole() {
+    for at in 0.. {
+        let scene = scene();
+        scene.copy().unwrap();
+        scene.source.mark(1, &trashed(4)).unwrap();
+        scene.source.sweep(11);
+        let deletes = AtomicU64::new(0);
+        scene.target.misbehave(move |_, call| {
+            let delete = matches!(call, Call::Delete(_));
+            (delete && deletes.fetch_add(1, Ordering::SeqCst) >= at).then_some(Fault::Fail)
+        });
+        let result = scene.copy();
+        scene.target.behave();
+        scene.all_whole();
+        scene.copy().unwrap();
+        scene.is_in_step();
+        if result.is_ok() {
+            assert!(at > 2);
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_source_that_lost_much_is_not_obeyed() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let source = store::local(scene.source.folder.path()).unwrap();
+    for record in &scene.source.objects("records/")[..2] {
+        source.delete(&record.name).unwrap();
+    }
+    let copied = scene.copy().unwrap();
+    let withheld = copied.vaults[0].withheld.unwrap();
+    assert_eq!((withheld.records, withheld.of), (2, 3));
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
+    // Told that it is meant.
+    let bold = CopyPolicy { most: 100, ..CopyPolicy::default() };
+    assert!(scene.copy_with(&bold).unwrap().vaults[0].withheld.is_none());
+    assert_eq!(scene.all_whole(), [3]);
+}
+
+#[test]
+fn a_source_that_is_empty_takes_nothing_with_it() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let source = store::local(scene.source.folder.path()).unwrap();
+    for object in source.list("").unwrap() {
+        source.delete(&object.name).unwrap();
+    }
+    let copied = scene.copy().unwrap();
+    assert_eq!((copied.vaults.len(), copied.only_in_target), (0, vec![SITE]));
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
+    let these = Which::These(vec![SITE]);
+    let policy = CopyPolicy::default();
+    let missing =
+        copy(scene.source.store.as_ref(), scene.target.as_ref(), &these, &policy, &Counting::default());
+    assert!(matches!(missing, Err(CopyError::NoVault { vault: SITE })));
+}
+
+/// Somebody made backups into the copy, or copies the wrong way round: nothing that is only there is removed.
+#[test]
+fn what_did_not_come_from_the_source_is_left_alone() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let target = vault(scene.folder.path());
+    let (archive, ..) = backup_tree(&target, &tree(9), None).unwrap();
+    target.write_record(Uuid::from_u128(9), &record_of(&report(9, 5, 100), &archive)).unwrap();
+    scene.source.mark(1, &trashed(4)).unwrap();
+    scene.source.sweep(11);
+    let copied = scene.copy().unwrap();
+    assert!(copied.vaults[0].foreign > 0);
+    assert_eq!(scene.all_whole(), [2, 3, 9]);
+
+    let back = copy(
+        scene.target.as_ref(),
+        scene.source.store.as_ref(),
+        &Which::All,
+        &CopyPolicy::default(),
+        &Counting::default(),
+    )
+    .unwrap();
+    assert_eq!(back.vaults[0].removed, 0);
+    assert_eq!(scene.source.backups(), [2, 3, 9]);
+    scene.source.all_whole();
+}
+
+#[test]
+fn a_vault_with_other_keys_is_refused() {
+    let scene = scene();
+    let other = vault(scene.folder.path());
+    let (archive, ..) = backup_tree(&other, &tree(1), None).unwrap();
+    other.write_record(Uuid::from_u128(1), &common::record(&[&archive])).unwrap();
+    let before = scene.there();
+    let error = scene.copy().unwrap_err();
+    assert!(matches!(error, CopyError::OtherKeys { vault: SITE }), "{error:?}");
+    assert!(scene.there() == before, "nothing was touched");
+}
+
+/// Damage is found without a key, told, and not copied; what is not damaged is.
+#[test]
+fn what_is_damaged_is_told_and_not_copied() {
+    for below in ["packs/", "index/", "records/", "marks/"] {
+        let scene = scene();
+        let name = scene.source.objects(below)[0].name.clone();
+        let path = scene.source.folder.path().join(&name);
+        let whole = std::fs::read(&path).unwrap();
+        let mut damaged = whole.clone();
+        damaged[3] ^= 1;
+        std::fs::write(&path, &damaged).unwrap();
+        let copied = scene.copy().unwrap();
+        let told: Vec<_> = copied.vaults[0].damaged.iter().map(|damaged| &damaged.object).collect();
+        assert_eq!(told, [&name]);
+        std::fs::write(&path, &whole).unwrap();
+        scene.copy().unwrap();
+        scene.is_in_step();
+    }
+}
+
+#[test]
+fn a_target_that_forgets_is_found_out() {
+    let scene = scene();
+    scene.target.misbehave(|_, call| {
+        matches!(call, Call::Put(name) if name.contains("/packs/")).then_some(Fault::Forget)
+    });
+    let error = scene.copy().unwrap_err();
+    assert!(matches!(&error, CopyError::NotKept { object } if object.contains("/packs/")), "{error:?}");
+    scene.target.behave();
+    assert!(matches!(
+        vault(scene.folder.path()).read_record(Uuid::from_u128(1)),
+        Err(VaultError::Store(store::StoreError::Missing { .. }))
+    ));
+}
+
+/// What is there at another length was cut off by a store that writes in place: it is written anew.
+#[test]
+fn what_is_there_in_part_is_written_anew() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let store = scene.store();
+    for object in store.list("").unwrap().iter().filter(|object| !object.name.contains("/copied/")) {
+        std::fs::write(scene.folder.path().join(&object.name), b"cut").unwrap();
+        if object.name.contains("/keys/") || object.name.contains("/config") {
+            let whole = store::local(scene.source.folder.path()).unwrap().get(&object.name).unwrap();
+            std::fs::write(scene.folder.path().join(&object.name), whole).unwrap();
+        }
+    }
+    scene.copy().unwrap();
+    scene.is_in_step();
+}
+
+/// The source is swept while it is copied: whatever the copy has is whole, and it ends in step.
+#[test]
+fn a_source_that_is_swept_meanwhile_is_copied_whole() {
+    for at in 0..14 {
+        let scene = scene();
+        scene.source.mark(1, &trashed(4)).unwrap();
+        let other = vault(scene.source.folder.path());
+        scene.target.misbehave(move |n, _| {
+            if n == at {
+                let judge = undercroft_vault::sweep::by_retention(
+                    undercroft_model::retention::Policy::default(),
+                    common::keep::day(11),
+                );
+                let bold = common::keep::bold();
+                let silent = undercroft_model::Silent;
+                let plan =
+                    undercroft_vault::sweep::plan(&other, &judge, &bold, common::keep::day(11), &silent)
+                        .unwrap();
+                undercroft_vault::sweep::run(&other, &plan, &silent).unwrap();
+            }
+            None
+        });
+        let copied = scene.copy();
+        scene.target.behave();
+        if let Err(error) = copied {
+            panic!("call {at}: {}", chain(&error));
+        }
+        scene.all_whole();
+        scene.copy().unwrap();
+        scene.is_in_step();
+    }
+}
