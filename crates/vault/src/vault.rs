@@ -69,16 +69,24 @@ pub enum Operation {
     Sweep,
 }
 
-/// Everything stored for one site, opened.
+/// A session that a record may be of.
+#[derive(Debug, Clone)]
+pub(crate) struct Begun {
+    /// The newest notice of a sweep when it began.
+    pub notice: Option<String>,
+    /// Whether it is done.
+    pub finished: bool,
+}
+
+/// Everything stored for one site, opened. Each backup in the making has a value of its own.
 #[derive(Clone)]
 pub struct Vault {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) id: Uuid,
     pub(crate) keys: VaultKeys,
     features: Arc<Features>,
-    /// For each session that was begun on this vault and not recorded yet, the newest notice of a sweep at that
-    /// moment.
-    relied: Arc<Mutex<Vec<Option<String>>>>,
+    /// Sessions that were begun on this value or a clone of it, and were not recorded yet.
+    relied: Arc<Mutex<Vec<Begun>>>,
 }
 
 impl Vault {
@@ -323,6 +331,10 @@ impl Vault {
         let (public, writer) = (self.keys.secret.public(), &self.keys.writer);
         let object = seal::seal_object(ObjectKind::Record, self.id, &public, writer, id.as_bytes(), &plain)?;
         let name = self.record_name(id);
+        let relied: Vec<_> = self.relied().iter().map(|begun| begun.notice.clone()).collect();
+        if !self.is_still(&relied)? {
+            return Err(VaultError::Swept { vault: self.id });
+        }
         self.store.put(&name, &object)?;
         match self.store.get(&name) {
             Ok(found) if found == object => {}
@@ -330,22 +342,26 @@ impl Vault {
             Err(StoreError::Missing { .. }) => return Err(VaultError::NotKept { object: name }),
             Err(error) => return Err(error.into()),
         }
-        let relied = std::mem::take(&mut *self.relied());
         // A sweep gives notice and then looks for new records, this records and then looks for a notice: one of the
         // two sees the other.
-        if !relied.is_empty() && !self.is_still(&relied)? {
+        let still = self.is_still(&relied);
+        if !matches!(still, Ok(true)) {
             self.store.delete(&name)?;
-            return Err(VaultError::Swept { vault: self.id });
+            return still.and(Err(VaultError::Swept { vault: self.id }));
         }
+        self.relied().retain(|begun| !begun.finished);
         Ok(())
     }
 
-    pub(crate) fn relied(&self) -> MutexGuard<'_, Vec<Option<String>>> {
+    pub(crate) fn relied(&self) -> MutexGuard<'_, Vec<Begun>> {
         self.relied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the newest notice is still the one that sessions found when they began.
     pub(crate) fn is_still(&self, relied: &[Option<String>]) -> Result<bool, VaultError> {
+        if relied.is_empty() {
+            return Ok(true);
+        }
         let newest = self.notices()?.pop();
         Ok(relied.iter().all(|notice| *notice == newest))
     }

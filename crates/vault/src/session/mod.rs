@@ -17,7 +17,7 @@ use crate::error::VaultError;
 use crate::fragment::{FragmentId, FragmentRef, hex};
 use crate::index::{Index, PackFacts};
 use crate::seal::{self, ObjectKind};
-use crate::vault::{Operation, Vault};
+use crate::vault::{Begun, Operation, Vault};
 
 pub use ticket::{Fragments, Ticket};
 use work::{Piece, Shared, lock};
@@ -63,7 +63,9 @@ impl Session {
         index.shun(&doomed);
         adopted.retain(|pack| !doomed.contains(&pack.id));
         let notice = notices.pop();
-        vault.relied().push(notice.clone());
+        // One that was finished before and never recorded is given up.
+        vault.relied().retain(|begun| !begun.finished);
+        vault.relied().push(Begun { notice: notice.clone(), finished: false });
         let cores = thread::available_parallelism().map_or(2, usize::from);
         let (pieces, take_pieces) = bounded(QUEUE);
         let (full, take_full) = bounded(0);
@@ -148,7 +150,7 @@ impl Session {
         if !self.vault().is_still(std::slice::from_ref(&self.notice))? {
             return Err(VaultError::Swept { vault: self.vault().id });
         }
-        self.counted = false;
+        self.settle(true);
         Ok(self.stored())
     }
 
@@ -169,6 +171,20 @@ impl Session {
         vault.store.put(&name, &object)?;
         self.shared.bytes.fetch_add(object.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Tells the vault once whether this session may be recorded.
+    fn settle(&mut self, finished: bool) {
+        if !std::mem::take(&mut self.counted) {
+            return;
+        }
+        let mut relied = self.shared.vault.relied();
+        let own = relied.iter().position(|begun| !begun.finished && begun.notice == self.notice);
+        match own {
+            Some(at) if finished => relied[at].finished = true,
+            Some(at) => drop(relied.swap_remove(at)),
+            None => {}
+        }
     }
 
     fn join_sealers(&mut self) {
@@ -198,11 +214,6 @@ impl Drop for Session {
         }
         self.join_sealers();
         self.join_writers();
-        if self.counted {
-            let mut relied = self.shared.vault.relied();
-            if let Some(at) = relied.iter().position(|notice| *notice == self.notice) {
-                relied.swap_remove(at);
-            }
-        }
+        self.settle(false);
     }
 }
