@@ -87,6 +87,14 @@ impl Sections {
     }
 }
 
+impl Sections {
+    /// Whether a section has the same text as one of another dump of the same vault.
+    pub fn is_same(&self, place: usize, other: &Sections, other_place: usize) -> bool {
+        let (one, two) = (self.fragments.get(place), other.fragments.get(other_place));
+        one.is_some() && one == two
+    }
+}
+
 impl SectionSource for Sections {
     fn sections(&self) -> &[TextSection] {
         &self.list

@@ -9,10 +9,12 @@ mod capture;
 mod error;
 mod evidence;
 pub mod restore;
+mod verify;
 mod watch;
 
 pub use backup::{BackupOrder, Earlier, Made, Workplace, back_up};
 pub use error::{BackupError, CaptureError, chain};
+pub use verify::{VerifyError, VerifyOrder, verify};
 
 /// What a record says of its backup; `None` if a later release wrote it, or it is no backup's.
 pub fn backup_report(record: &undercroft_vault::record::Record) -> Option<undercroft_model::BackupReport> {

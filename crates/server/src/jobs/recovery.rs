@@ -88,6 +88,12 @@ impl App {
                      was prepared is removed. Run it again."
                 ),
             ),
+            Outcome::Untouched => (
+                JobState::Failed,
+                format!(
+                    "A verification of {who} was stopped; what it had loaded to compare is removed. Run it again."
+                ),
+            ),
             Outcome::AsAsked => (
                 JobState::Succeeded,
                 format!(

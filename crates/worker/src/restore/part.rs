@@ -59,6 +59,11 @@ pub enum How {
         /// Where the archive's repository was laid out, if that was needed.
         objects: Option<PathBuf>,
     },
+    /// Into a scratch schema only, to be compared with what was captured.
+    TestRestore {
+        /// Names the scratch schema.
+        id: Uuid,
+    },
     /// A repository goes back to what it was before a restore.
     GitBack {
         /// The repository.
@@ -177,7 +182,7 @@ impl Staged {
                 git::prepare(staged, scene.observer)?;
                 Ok(String::new())
             }
-            How::GitBack { .. } => Ok(String::new()),
+            How::GitBack { .. } | How::TestRestore { .. } => Ok(String::new()),
         }
     }
 
@@ -191,6 +196,7 @@ impl Staged {
             How::Tree { staged } => Ok(files::switch(staged, scene.observer)?),
             How::Git { staged, .. } => Ok(git::switch(staged, scene.observer)?),
             How::GitBack { repository, restore } => Ok(git::undo(repository, *restore)?),
+            How::TestRestore { .. } => Ok(()),
         }
     }
 
@@ -204,7 +210,7 @@ impl Staged {
             How::Tree { staged } => Ok(files::switch_back(staged, scene.observer)?),
             How::Git { staged, .. } => Ok(git::switch_back(staged)?),
             // It is the last part of any restore: there is nothing after it that could fail.
-            How::GitBack { .. } => Ok(()),
+            How::GitBack { .. } | How::TestRestore { .. } => Ok(()),
         }
     }
 
@@ -220,8 +226,37 @@ impl Staged {
                 git::clean_up(staged)?;
                 laid_out.as_deref().map_or(Ok(()), objects::remove)
             }
+            How::TestRestore { id } => {
+                let dump = scene.dump(source, &[])?;
+                Ok(database::test_clean_up(&dump.order(source, scene.observer), *id)?)
+            }
             How::GitBack { .. } => Ok(()),
         }
+    }
+
+    /// Compares a dump with what was captured, in a scratch schema that is removed again.
+    pub fn test_restore(
+        &self,
+        scene: &Scene<'_>,
+        source: &Source,
+    ) -> Result<database::TestRestore, PartError> {
+        let dump = scene.dump(source, &[])?;
+        Ok(database::test_restore(&dump.order(source, scene.observer), self.id())?)
+    }
+
+    fn id(&self) -> Uuid {
+        match &self.how {
+            How::Database { staged, .. } => staged.id,
+            How::Tree { staged } => staged.id,
+            How::Git { staged, .. } => staged.id,
+            How::TestRestore { id } => *id,
+            How::GitBack { restore, .. } => *restore,
+        }
+    }
+
+    /// Whether nothing live is concerned.
+    pub fn is_a_test(&self) -> bool {
+        matches!(self.how, How::TestRestore { .. })
     }
 
     /// Whether a failed switch can't be taken back: the database is loaded over what is live.

@@ -24,6 +24,8 @@ pub enum Outcome {
     AsItWas,
     /// As the restore was asked to make it.
     AsAsked,
+    /// It was only a test, which changes nothing.
+    Untouched,
     /// Another program is at it.
     Busy,
 }
@@ -94,7 +96,11 @@ pub fn recover(
     for (staged, source) in &parts {
         staged.clean_up(&scene, source)?;
     }
-    Ok(if journal.phase == Phase::Switched { Outcome::AsAsked } else { Outcome::AsItWas })
+    Ok(match journal.phase {
+        Phase::Switched => Outcome::AsAsked,
+        _ if parts.iter().all(|(staged, _)| staged.is_a_test()) => Outcome::Untouched,
+        _ => Outcome::AsItWas,
+    })
 }
 
 fn sources(journal: &Journal, vault: &Vault) -> Result<Vec<(Staged, Source)>, RecoverError> {
