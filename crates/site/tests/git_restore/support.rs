@@ -87,7 +87,7 @@ pub fn seen(site: &Path) -> BTreeMap<String, Vec<u8>> {
     let refs: Vec<_> = refs.lines().filter(|line| !line.starts_with("refs/undercroft/")).collect();
     all.insert("refs".to_owned(), refs.join("\n").into_bytes());
     all.insert("HEAD".to_owned(), fs::read(site.join(".git/HEAD")).unwrap_or_default());
-    all.insert("index".to_owned(), git(site, &["ls-files", "-s", "-z"]).into_bytes());
+    all.insert("index".to_owned(), git(site, &["ls-files", "-s", "-v", "-z"]).into_bytes());
     files(site, site, &mut all);
     all
 }

@@ -137,7 +137,8 @@ fn protected_files_stay_whatever_the_commit_has() {
     commit(site, 1_600_001_000, "their credentials");
     git(site, &["rm", "-q", "--cached", "wp-config.php", ".env"]);
     put(site, "config/.env", "ours alone\n");
-    commit(site, 1_600_001_100, "ours");
+    git(site, &["add", "config/.env"]);
+    git_at(site, 1_600_001_100, &["commit", "-q", "-m", "ours"]);
     put(site, "wp-config.php", "untracked, ours\n");
     put(site, "sites/default/settings.php", "changed, ours\n");
     fs::remove_file(site.join(".env")).unwrap();
@@ -155,6 +156,49 @@ fn protected_files_stay_whatever_the_commit_has() {
     assert_eq!(git(site, &["diff", "--cached", "--name-only", "HEAD"]), "");
     restore::undo(&order.repository, order.id).unwrap();
     assert_same(&before, &seen(site));
+}
+
+#[test]
+fn changes_that_git_was_told_not_to_see_are_kept() {
+    let play = Play::new();
+    let site = &play.site;
+    for (name, option) in [("index.php", "--assume-unchanged"), ("topic.txt", "--skip-worktree")] {
+        git(site, &["update-index", option, name]);
+        put(site, name, "changed, unseen\n");
+    }
+    git(site, &["update-index", "--split-index"]);
+    assert_eq!(git(site, &["status", "--porcelain"]), "");
+    let before = seen(site);
+    let order = play.order("light");
+    play.restore(&order).unwrap();
+    assert_eq!(fs::read(site.join("index.php")).unwrap(), b"<?php\n");
+    assert!(!site.join("topic.txt").exists());
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_same(&before, &seen(site));
+}
+
+#[test]
+fn repositories_with_long_names_are_restored_too() {
+    let play = Play::new();
+    let site = play.dir.path().join("long");
+    fs::create_dir(&site).unwrap();
+    git(&site, &["init", "-q", "--object-format=sha256"]);
+    put(&site, "own.env", "theirs\n");
+    commit(&site, 1_600_000_000, "first");
+    git(&site, &["rm", "-q", "--cached", "own.env"]);
+    put(&site, "own.env", "ours\n");
+    put(&site, "a", "2\n");
+    git(&site, &["add", "a"]);
+    git_at(&site, 1_600_000_100, &["commit", "-q", "-m", "second"]);
+    let before = seen(&site);
+    let mut order = play.order("HEAD");
+    (order.repository, order.commit) = (site.to_str().unwrap().to_owned(), id(&site, "HEAD~1"));
+    order.protect = vec!["*.env".to_owned()];
+    play.restore(&order).unwrap();
+    assert_eq!(fs::read(site.join("own.env")).unwrap(), b"ours\n");
+    assert!(!site.join("a").exists());
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_same(&before, &seen(&site));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! what HEAD and the branch were.
 
 use super::desk::Desk;
-use super::view::{View, Wishes};
+use super::view::{self, View, Wishes};
 use super::{Part, RestoreError};
 use crate::git::GitError;
 use crate::git::oid::ObjectId;
@@ -44,7 +44,7 @@ pub(super) fn save(
     let (view, tree, index) = if part.follows {
         let view = View::of(desk, &desk.repo.git_dir.join("index"), target, wishes)?;
         let tree = write_tree(desk, &view.index)?;
-        let index = commit(desk, &tree, &parents, "The index before an Undercroft restore")?;
+        let index = commit(desk, &tree, &parents, &index_message(&view))?;
         add(desk, &view)?;
         let tree = write_tree(desk, &view.index)?;
         parents.extend(["-p".to_owned(), index.clone()]);
@@ -71,6 +71,39 @@ pub(super) fn save(
     let kept = commit(desk, &tree, &parents, &message)?;
     set(desk, reference, &kept)?;
     Ok(view)
+}
+
+/// The first line of the commit that keeps the index; after it, a line a mark.
+const INDEX: &str = "The index before an Undercroft restore";
+
+fn index_message(view: &View) -> String {
+    let mark = |(option, path): &(&str, Vec<u8>)| format!("{option} {}\n", path.escape_ascii());
+    format!("{INDEX}\n\n{}", view.unlooked.iter().map(mark).collect::<String>())
+}
+
+/// Sets the marks that the kept index had on its files.
+pub(super) fn set_marks(
+    desk: &Desk<'_>,
+    index: &std::path::Path,
+    index_commit: &str,
+) -> Result<(), RestoreError> {
+    let text = desk.git_for_objects().ask("read what was kept", &["cat-file", "commit", index_commit])?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if !text.lines().any(|line| line.starts_with("--")) {
+        return Ok(());
+    }
+    let listed = desk.ask("list the tracked files", index, &["ls-files", "-z"])?;
+    for option in ["--assume-unchanged", "--skip-worktree"] {
+        let named: std::collections::BTreeSet<_> =
+            text.lines().filter_map(|line| line.strip_prefix(option)?.strip_prefix(' ')).collect();
+        let paths: Vec<_> = listed
+            .split(|b| *b == 0)
+            .filter(|path| !path.is_empty() && named.contains(path.escape_ascii().to_string().as_str()))
+            .map(<[u8]>::to_vec)
+            .collect();
+        view::mark(desk, index, option, &paths)?;
+    }
+    Ok(())
 }
 
 /// Adds to the view's index what is no longer, or not yet, in it.

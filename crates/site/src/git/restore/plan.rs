@@ -74,8 +74,10 @@ fn fill(plan: &mut Plan, own: &Looked, desk: &Desk<'_>, view: &View) -> Result<(
     }
     plan.put_aside = aside.into_iter().collect();
     let gone: BTreeSet<_> = view.in_the_way.iter().chain(&view.unwanted).collect();
-    plan.untracked_removed = gone.iter().map(|path| shown(path)).collect();
+    plan.untracked_removed =
+        gone.iter().filter(|path| !view.protected.contains(**path)).map(|path| shown(path)).collect();
     let untracked = view.untracked(desk, &[])?;
-    plan.untracked_kept = untracked.iter().filter(|path| !gone.contains(path)).count() as u64;
+    plan.untracked_kept =
+        untracked.iter().filter(|path| !gone.contains(path) || view.protected.contains(*path)).count() as u64;
     Ok(())
 }

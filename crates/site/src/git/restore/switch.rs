@@ -47,8 +47,8 @@ fn begin(desk: &Desk<'_>, staged: &Staged, part: &Part) -> Result<Begun, Restore
     Ok(begun)
 }
 
-/// The commit's tree, but with the protected files as they are: those that are not there, or that git does not know,
-/// are not in it, so nothing is laid out in their place.
+/// The commit's tree, but with the protected files as they are: those that are not there are not in it, so nothing is
+/// laid out in their place.
 fn tree_to_lay(desk: &Desk<'_>, view: &View, commit: &str) -> Result<String, RestoreError> {
     if view.protected.is_empty() {
         return Ok(commit.to_owned());

@@ -1,6 +1,7 @@
 //! A work tree, its index and the references taken from one state to another.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::desk::{Desk, path_of};
@@ -9,7 +10,7 @@ use super::stage::check_lock;
 use super::{Part, RestoreError, view};
 use crate::git::command::Git;
 use crate::git::refs::{Head, Refs};
-use crate::git::{lfs, shown};
+use crate::git::{GitError, lfs, shown};
 
 /// A switch that has begun: what it needs to be gone on with, or back from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +91,8 @@ pub(super) fn forward(desk: &Desk<'_>, part: &Part, begun: &Begun) -> Result<(),
         desk.copy_index(&desk.folder().join(KEPT_INDEX), &index)?;
         desk.ask("lay the commit out", &index, &["read-tree", "--reset", "-u", &begun.tree])?;
         fill_large_files(desk, &index)?;
-        set_index(desk, &index, &part.commit)?;
+        read_index(desk, &index, &part.commit)?;
+        set_index(desk, &index)?;
     }
     let head = part.branch.is_none().then_some(part.commit.as_str());
     move_references(desk, &Goal { branch: part.branch.as_deref(), tip: Some(&part.commit), head })?;
@@ -106,7 +108,9 @@ pub(super) fn back(desk: &Desk<'_>, state: &State, from: &Path) -> Result<(), Re
         desk.attempt(&index, &["update-index", "-q", "--refresh", "--ignore-submodules"])?;
         desk.ask("lay out what was before", &index, &["read-tree", "--reset", "-u", &state.commit])?;
         fill_large_files(desk, &index)?;
-        set_index(desk, &index, index_commit)?;
+        read_index(desk, &index, index_commit)?;
+        keep::set_marks(desk, &index, index_commit)?;
+        set_index(desk, &index)?;
     }
     let (branch, tip) = (state.branch.as_deref(), state.tip.as_deref());
     move_references(desk, &Goal { branch, tip, head: Some(&state.head) })?;
@@ -121,10 +125,18 @@ pub(super) fn laid_out(desk: &Desk<'_>, begun: &Begun) -> Result<PathBuf, Restor
     Ok(index)
 }
 
-/// Makes an index that of a commit, and the repository's.
-fn set_index(desk: &Desk<'_>, index: &Path, commit: &str) -> Result<(), RestoreError> {
+/// Makes an index that of a commit.
+fn read_index(desk: &Desk<'_>, index: &Path, commit: &str) -> Result<(), RestoreError> {
     desk.ask("make the index", index, &["read-tree", "--reset", commit])?;
-    desk.attempt(index, &["update-index", "-q", "--refresh", "--ignore-submodules"])?;
+    desk.attempt(index, &["update-index", "-q", "--refresh", "--ignore-submodules"])
+}
+
+/// Makes an index the repository's, once the files it tells of are on the disk.
+fn set_index(desk: &Desk<'_>, index: &Path) -> Result<(), RestoreError> {
+    if let Some(top) = &desk.repo.work_tree {
+        let folder = File::open(top).map_err(GitError::io("read", top))?;
+        rustix::fs::syncfs(&folder).map_err(|error| GitError::io("write", top)(error.into()))?;
+    }
     let to = desk.repo.git_dir.join("index");
     let args = [index.as_os_str(), to.as_os_str()];
     desk.shell("set the index", "exec mv -f \"$1\" \"$2\"", &args).map(drop)

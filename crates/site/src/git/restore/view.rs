@@ -20,11 +20,13 @@ pub(super) struct View {
     pub index: PathBuf,
     /// What the index holds.
     pub tracked: Tree,
+    /// Tracked files that git was told not to look at, with the option that told it so.
+    pub unlooked: Vec<(&'static str, Vec<u8>)>,
     /// Tracked files that are no longer as the index has them.
     pub dirty: Vec<Vec<u8>>,
     /// What the commit holds.
     pub target: Tree,
-    /// Untracked files in whose place the commit has something.
+    /// Untracked files in whose place the commit has something; protected ones too, though they stay.
     pub in_the_way: Vec<Vec<u8>>,
     /// Untracked files that nobody told git to ignore, and that are not to stay.
     pub unwanted: Vec<Vec<u8>>,
@@ -52,11 +54,20 @@ impl View {
             !patterns.is_empty()
                 && patterns.matched_path_or_any_parents(path_of(path).as_path(), false).is_ignore()
         };
+        let unlooked = look_at_all(desk, &index)?;
         let dirty = dirty(desk, &index)?;
         let protected: BTreeSet<_> =
             target.keys().chain(tracked.keys()).filter(|path| is_protected(path)).cloned().collect();
-        let mut view =
-            View { index, tracked, dirty, target, in_the_way: Vec::new(), unwanted: Vec::new(), protected };
+        let mut view = View {
+            index,
+            tracked,
+            unlooked,
+            dirty,
+            target,
+            in_the_way: Vec::new(),
+            unwanted: Vec::new(),
+            protected,
+        };
         view.in_the_way = view.obstacles(desk)?;
         if wishes.remove_untracked {
             view.unwanted = view.untracked(desk, &[])?;
@@ -79,7 +90,7 @@ impl View {
         let mut found = BTreeSet::new();
         let mut free = BTreeSet::new();
         for (path, (mode, _)) in &self.target {
-            if self.tracked.contains_key(path) || self.protected.contains(path) {
+            if self.tracked.contains_key(path) {
                 continue;
             }
             let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
@@ -131,7 +142,7 @@ fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(super) fn tracked(desk: &Desk<'_>, answer: &[u8]) -> Result<Tree, RestoreError> {
     let mut tree = Tree::new();
     for line in lines(answer) {
-        let Some((mode, id, stage, path)) = fields(line) else { continue };
+        let Some([mode, id, stage, path]) = fields(line) else { continue };
         if stage != b"0" {
             return Err(RestoreError::Conflicts { repository: desk.repo.called.clone(), path: shown(path) });
         }
@@ -143,17 +154,17 @@ pub(super) fn tracked(desk: &Desk<'_>, answer: &[u8]) -> Result<Tree, RestoreErr
 /// `100644 blob <id>\t<path>`
 fn tree(answer: &[u8]) -> Tree {
     let entry = |line| {
-        let (mode, _, id, path) = fields(line)?;
+        let [mode, _, id, path] = fields(line)?;
         Some((path.to_vec(), (mode.to_vec(), id.to_vec())))
     };
     lines(answer).filter_map(entry).collect()
 }
 
 /// Three words and a path.
-fn fields(line: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+fn fields(line: &[u8]) -> Option<[&[u8]; 4]> {
     let tab = line.iter().position(|b| *b == b'\t')?;
     let mut words = line.get(..tab)?.split(|b| *b == b' ');
-    Some((words.next()?, words.next()?, words.next()?, line.get(tab + 1..)?))
+    Some([words.next()?, words.next()?, words.next()?, line.get(tab + 1..)?])
 }
 
 fn patterns(protect: &[String]) -> Gitignore {
@@ -163,6 +174,45 @@ fn patterns(protect: &[String]) -> Gitignore {
         let _ = builder.add_line(None, pattern);
     }
     builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+/// The marks that people put on tracked files so that git takes no notice of their changes, as `git ls-files -v` shows
+/// them, and the options that set and remove them.
+const MARKS: [(&str, &str, fn(u8) -> bool); 2] = [
+    ("--assume-unchanged", "--no-assume-unchanged", |mark| mark.is_ascii_lowercase()),
+    ("--skip-worktree", "--no-skip-worktree", |mark| matches!(mark, b's' | b'S')),
+];
+
+/// Removes the marks in the index: such files are often those whose changes matter most.
+fn look_at_all(desk: &Desk<'_>, index: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, RestoreError> {
+    let listed = desk.ask("list the tracked files", index, &["ls-files", "-v", "-z"])?;
+    let mut unlooked = Vec::new();
+    for (set, unset, has) in MARKS {
+        let marked: Vec<_> = lines(&listed)
+            .filter_map(|line| line.split_first_chunk::<2>())
+            .filter(|([mark, _], _)| has(*mark))
+            .map(|(_, path)| path.to_vec())
+            .collect();
+        mark(desk, index, unset, &marked)?;
+        unlooked.extend(marked.into_iter().map(|path| (set, path)));
+    }
+    Ok(unlooked)
+}
+
+/// Sets or removes a mark.
+pub(super) fn mark(
+    desk: &Desk<'_>,
+    index: &Path,
+    option: &str,
+    paths: &[Vec<u8>],
+) -> Result<(), RestoreError> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let mut input = paths.join(&0);
+    input.push(0);
+    let args = ["update-index", option, "-z", "--stdin"];
+    desk.ask_with("mark files in the index", index, &args, &input).map(drop)
 }
 
 /// Refreshes the index, and lists what differs from it. Files of git-lfs whose content is what the index's pointer
