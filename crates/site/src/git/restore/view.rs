@@ -178,19 +178,21 @@ fn patterns(protect: &[String]) -> Gitignore {
 
 /// The marks that people put on tracked files so that git takes no notice of their changes, as `git ls-files -v` shows
 /// them, and the options that set and remove them.
-const MARKS: [(&str, &str, fn(u8) -> bool); 2] = [
-    ("--assume-unchanged", "--no-assume-unchanged", |mark| mark.is_ascii_lowercase()),
-    ("--skip-worktree", "--no-skip-worktree", |mark| matches!(mark, b's' | b'S')),
-];
+const MARKS: [(&str, &str); 2] =
+    [("--assume-unchanged", "--no-assume-unchanged"), ("--skip-worktree", "--no-skip-worktree")];
+
+fn has_mark(option: &str, shown: u8) -> bool {
+    if option == "--skip-worktree" { matches!(shown, b's' | b'S') } else { shown.is_ascii_lowercase() }
+}
 
 /// Removes the marks in the index: such files are often those whose changes matter most.
 fn look_at_all(desk: &Desk<'_>, index: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, RestoreError> {
     let listed = desk.ask("list the tracked files", index, &["ls-files", "-v", "-z"])?;
     let mut unlooked = Vec::new();
-    for (set, unset, has) in MARKS {
+    for (set, unset) in MARKS {
         let marked: Vec<_> = lines(&listed)
             .filter_map(|line| line.split_first_chunk::<2>())
-            .filter(|([mark, _], _)| has(*mark))
+            .filter(|([mark, _], _)| has_mark(set, *mark))
             .map(|(_, path)| path.to_vec())
             .collect();
         mark(desk, index, unset, &marked)?;
