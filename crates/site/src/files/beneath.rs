@@ -41,7 +41,16 @@ pub struct Root {
 impl Root {
     /// Opens the top folder. A symlink is followed here, and only here.
     pub fn open(folder: &Path) -> rustix::io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Root::opened(folder, OFlags::empty())
+    }
+
+    /// Opens a top folder that must be one itself, not a symlink to one.
+    pub fn open_itself(folder: &Path) -> rustix::io::Result<Self> {
+        Root::opened(folder, OFlags::NOFOLLOW)
+    }
+
+    fn opened(folder: &Path, more: OFlags) -> rustix::io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more;
         let fd = openat(CWD, folder, flags, Mode::empty())?;
         let resolves = openat2(&fd, c".", LOOK, Mode::empty(), RESOLVE).is_ok();
         let nameless = Facts::of_open(&fd)?.names == 0;

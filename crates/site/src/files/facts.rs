@@ -26,9 +26,12 @@ pub struct Facts {
     pub mtime: FileTime,
     /// When anything of it last changed. Nobody can set it.
     pub ctime: FileTime,
-    mode: u32,
-    uid: u32,
-    gid: u32,
+    /// Permission bits.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
     special: (u32, u32),
 }
 

@@ -15,6 +15,8 @@ use super::{FilesError, beneath};
 
 /// A folder of this name is left out.
 const UNWANTED: &[u8] = b"donotbackup";
+/// What the names of folders begin with in which a restore lays a tree out.
+pub const STAGE_PREFIX: &str = ".undercroft-restore-";
 /// What starts a file that marks a cache (the Cache Directory Tagging Specification).
 const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
@@ -42,7 +44,13 @@ impl Excludes {
             Match::Whitelist(_) => None,
             Match::None => {
                 let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                (folder && name == UNWANTED).then(|| "donotbackup/".to_owned())
+                let stage = folder && name.starts_with(STAGE_PREFIX.as_bytes());
+                let unwanted = folder && name == UNWANTED;
+                match (stage, unwanted) {
+                    (true, _) => Some(format!("{STAGE_PREFIX}*/")),
+                    (_, true) => Some("donotbackup/".to_owned()),
+                    _ => None,
+                }
             }
         }
     }
@@ -120,6 +128,7 @@ mod tests {
     fn a_folder_that_asks_for_it_by_its_name_is_left_out_unless_a_pattern_keeps_it() {
         assert!(excludes(&[]).reason(b"a/donotbackup", true).is_some());
         assert!(excludes(&[]).reason(b"a/donotbackup", false).is_none());
+        assert!(excludes(&[]).reason(b"a/.undercroft-restore-1", true).is_some());
         assert!(excludes(&["!donotbackup/"]).reason(b"a/donotbackup", true).is_none());
     }
 

@@ -9,5 +9,6 @@ mod left_out;
 mod mounted;
 mod order;
 mod refused;
+mod restore;
 mod support;
 mod whole;

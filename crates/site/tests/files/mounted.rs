@@ -10,7 +10,7 @@ use crate::support::*;
 /// Runs the test again where it may mount what it likes, unseen from outside.
 ///
 /// Gives whether this is the run that counts; no run does where nobody may mount.
-fn may_mount(test: &str) -> bool {
+pub fn may_mount(test: &str) -> bool {
     if std::env::var_os("MAY_MOUNT").is_some() {
         return true;
     }
@@ -30,7 +30,7 @@ fn may_mount(test: &str) -> bool {
     false
 }
 
-fn mount(args: &[&str], folder: &Path) {
+pub fn mount(args: &[&str], folder: &Path) {
     assert!(Command::new("mount").args(args).arg(folder).status().unwrap().success());
 }
 

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use undercroft_model::{Element, FilesFacts, Observer, Remark, Weight};
 use undercroft_site::files::{Skip, Tree, TreeOptions};
 use undercroft_vault::fetch::Fetcher;
+use undercroft_vault::index::Index;
 use undercroft_vault::keys::SecretKey;
 use undercroft_vault::manifest_io::ManifestReader;
 use undercroft_vault::record::ArchiveRecord;
@@ -129,6 +130,19 @@ impl Kept {
         let done = write_tree(&session, &mut tree, job).unwrap();
         session.finish().unwrap();
         done
+    }
+
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        self._store.path()
+    }
+
+    pub fn index(&self) -> Arc<Index> {
+        Arc::new(self.vault.read_index().unwrap())
     }
 
     fn fetcher(&self) -> Fetcher {

@@ -36,7 +36,7 @@ const ACCESS_LIST: [u8; 44] = {
 /// `cap_net_bind_service=ep`, as the kernel keeps it.
 const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-fn every_kind(root: &Path) {
+pub fn every_kind(root: &Path) {
     plant(root, &["a.txt", "a/inside", "a-b", "deep/er/x", "empty-in/.keep", "links/one", "large"]);
     fs::write(root.join("empty"), "").unwrap();
     fs::create_dir(root.join("empty folder")).unwrap();
@@ -59,7 +59,7 @@ fn every_kind(root: &Path) {
     fs::set_permissions(root.join("deep"), Permissions::from_mode(0o3777)).unwrap();
 }
 
-fn what_only_root_may(root: &Path) {
+pub fn what_only_root_may(root: &Path) {
     for (name, kind, device) in [
         ("null", FileType::CharacterDevice, makedev(1, 3)),
         ("disk", FileType::BlockDevice, makedev(259, 70_000)),
@@ -76,7 +76,7 @@ fn what_only_root_may(root: &Path) {
     lsetxattr(root.join("large"), "security.capability", &CAPABILITY, XattrFlags::empty()).unwrap();
 }
 
-fn attributes(root: &Path) {
+pub fn attributes(root: &Path) {
     let set = |file: &str, name: &str, value: &[u8]| {
         lsetxattr(root.join(file), name, value, XattrFlags::empty()).unwrap();
     };
@@ -87,7 +87,7 @@ fn attributes(root: &Path) {
     set("deep/er", "system.posix_acl_default", &ACCESS_LIST);
 }
 
-fn times(root: &Path) {
+pub fn times(root: &Path) {
     let times = [
         ("a.txt", 1_000_000_000, 123_456_789),
         ("a/inside", -2, 0),

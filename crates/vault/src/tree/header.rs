@@ -3,7 +3,7 @@
 
 use crate::reader::{Malformed, Reader};
 use crate::stream::{Entry, EntryKind};
-use crate::tar::{self, BLOCK, Extras};
+use crate::tar::{self, BLOCK};
 
 /// Extended attributes, by name.
 pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -35,13 +35,6 @@ pub fn read(bytes: &[u8], entry: &Entry) -> Result<Header, Malformed> {
     }
     let same = block[156] == kind(&entry.kind) && size == entry.size && reader.left() == 0;
     if same { Ok(header) } else { Err(Malformed) }
-}
-
-/// How long the header of an entry is that has no extended attributes.
-pub fn plain_len(top: &str, entry: &Entry) -> usize {
-    let mut header = Vec::with_capacity(3 * BLOCK);
-    tar::write_header(&mut header, top, entry, &Extras::default());
-    header.len()
 }
 
 /// The next block, which must be a header.
@@ -130,6 +123,7 @@ fn kind(kind: &EntryKind) -> u8 {
 mod tests {
     use super::*;
     use crate::stream::FileTime;
+    use crate::tar::Extras;
 
     fn entry(path: &[u8], size: u64) -> Entry {
         let mtime = FileTime { seconds: 5, nanos: 7 };
@@ -149,7 +143,6 @@ mod tests {
                 tar::write_header(&mut bytes, "top", &entry, &Extras { xattrs, ..Extras::default() });
                 let header = read(&bytes, &entry).unwrap();
                 assert_eq!((header.path, &header.xattrs[..]), ([b"top/", path].concat(), xattrs));
-                assert_eq!(plain_len("top", &entry) == bytes.len(), xattrs.is_empty());
                 for len in 0..bytes.len() {
                     assert!(read(&bytes[..len], &entry).is_err());
                 }

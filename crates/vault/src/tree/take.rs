@@ -27,12 +27,17 @@ const LONG: u64 = 8 << 20;
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted(Option<Vec<Vec<u8>>>);
+pub struct Wanted {
+    /// Sorted; all if `None`.
+    paths: Option<Vec<Vec<u8>>>,
+    /// The folders above them too.
+    above: bool,
+}
 
 impl Wanted {
     /// All of them.
     pub fn all() -> Self {
-        Wanted(None)
+        Wanted::default()
     }
 
     /// These, and what is below those that are folders. The empty path is the top folder, and so everything.
@@ -40,24 +45,60 @@ impl Wanted {
         let mut paths = paths.to_vec();
         paths.sort();
         paths.dedup();
-        if paths.first().is_some_and(|path| path.is_empty()) { Wanted(None) } else { Wanted(Some(paths)) }
+        let all = paths.first().is_some_and(|path| path.is_empty());
+        Wanted { paths: (!all).then_some(paths), above: false }
     }
 
-    /// Whether a path is wanted.
+    /// The same, and the folders that they are in.
+    pub fn with_folders_above(self) -> Self {
+        Wanted { above: true, ..self }
+    }
+
+    /// Whether a path is wanted for itself.
     pub fn holds(&self, path: &[u8]) -> bool {
-        let Some(paths) = &self.0 else { return true };
+        let Some(paths) = &self.paths else { return true };
         let has = |path: &[u8]| paths.binary_search_by(|p| p.as_slice().cmp(path)).is_ok();
         let above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        above.map(|(at, _)| path.get(..at).unwrap_or_default()).any(&has) || has(path)
+        above.map(|(at, _)| path.get(..at).unwrap_or_default()).any(has) || has(path)
+    }
+
+    /// Whether a path is a folder above something wanted.
+    pub fn leads_to(&self, path: &[u8]) -> bool {
+        let Some(paths) = &self.paths else { return true };
+        if path.is_empty() {
+            return !paths.is_empty();
+        }
+        let inside = [path, b"/"].concat();
+        let first = paths.partition_point(|p| p.as_slice() < inside.as_slice());
+        paths.get(first).is_some_and(|p| p.starts_with(&inside))
+    }
+
+    fn takes(&self, path: &[u8]) -> bool {
+        self.holds(path) || (self.above && self.leads_to(path))
     }
 
     /// Whether anything wanted can stand from one place in the order up to another.
     fn may_hold(&self, from: &[u8], to: Option<&[u8]>) -> bool {
-        let Some(paths) = &self.0 else { return true };
-        let before_its_end = |path: &Vec<u8>| {
-            from.strip_prefix(path.as_slice()).map_or(from < path.as_slice(), |rest| rest < b"0".as_slice())
+        let Some(paths) = &self.paths else { return true };
+        let before = |key: &[u8]| to.is_none_or(|to| key < to);
+        let first = paths.partition_point(|path| path.as_slice() < from);
+        if paths.get(first).is_some_and(|path| before(path)) {
+            return true;
+        }
+        // What is below a path stands before the path with the byte after `/` at its end.
+        let has = |path: &[u8]| paths.binary_search_by(|p| p.as_slice().cmp(path)).is_ok();
+        let within = from.iter().enumerate().filter(|(_, byte)| **byte <= b'/');
+        if within.filter_map(|(at, _)| from.get(..at)).any(has) {
+            return true;
+        }
+        let folder_above = |path: &Vec<u8>| {
+            let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
+            [0].into_iter()
+                .chain(ends)
+                .filter_map(|end| path.get(..end))
+                .any(|key| from <= key && before(key))
         };
-        paths.iter().any(|path| before_its_end(path) && to.is_none_or(|to| path.as_slice() < to))
+        self.above && paths.iter().any(folder_above)
     }
 }
 
@@ -116,7 +157,7 @@ pub trait Taker {
     fn begin(&mut self, entry: &Entry, xattrs: Xattrs) -> Result<(), Self::Error>;
 
     /// A stretch of the entry's content.
-    fn content(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+    fn content(&mut self, entry: &Entry, bytes: &[u8]) -> Result<(), Self::Error>;
 
     /// All of the entry was given.
     fn end(&mut self, entry: &Entry) -> Result<(), Self::Error>;
@@ -160,10 +201,11 @@ impl Run {
     }
 
     /// Whether all that there is to know of an entry is in the manifest: it has no content and no extended
-    /// attributes.
-    fn is_told(&self, entry: &RunEntry) -> Result<bool, Malformed> {
+    /// attributes, which stand before the header's own block, and which only files and folders have.
+    fn is_told(entry: &RunEntry) -> Result<bool, Malformed> {
+        let has_none = !matches!(entry.entry.kind, EntryKind::File | EntryKind::Folder);
         let len = entry.header_len()?;
-        Ok(entry.entry.size == 0 && len == header::plain_len(&self.top, &entry.entry) as u64)
+        Ok(entry.entry.size == 0 && (has_none || len == tar::BLOCK as u64))
     }
 
     /// Gives all entries to `taker`. What needs no reading comes first; the rest in order.
@@ -173,7 +215,7 @@ impl Run {
     pub fn take<T: Taker>(&self, fetcher: &mut Fetcher, taker: &mut T) -> Result<(), T::Error> {
         let mut entries = Vec::new();
         for entry in &self.entries {
-            if self.is_told(entry).map_err(malformed)? {
+            if Run::is_told(entry).map_err(malformed)? {
                 taker.begin(&entry.entry, Xattrs::new())?;
                 taker.end(&entry.entry)?;
             } else {
@@ -320,7 +362,7 @@ impl<T: Taker> Feeder<'_, T> {
         }
         let left = content.end.saturating_sub(at).min(bytes.len() as u64) as usize;
         match bytes.get(..left) {
-            Some(bytes) if !bytes.is_empty() => self.taker.content(bytes),
+            Some(bytes) if !bytes.is_empty() => self.taker.content(&entry.entry, bytes),
             _ => Ok(()),
         }
     }
@@ -383,7 +425,7 @@ impl Runs {
                 continue;
             }
             let mut run = Run::new(&packed, &self.top).map_err(malformed)?;
-            run.entries.retain(|entry| self.wanted.holds(&entry.entry.path));
+            run.entries.retain(|entry| self.wanted.takes(&entry.entry.path));
             if !run.entries.is_empty() {
                 return Ok(Some(run));
             }
@@ -430,6 +472,15 @@ mod tests {
             assert!(!wanted.holds(path.as_bytes()), "{path}");
         }
         assert!(these(&["", "x"]).holds(b"anything"));
+        assert!(
+            wanted.leads_to(b"")
+                && wanted.leads_to(b"a")
+                && !wanted.leads_to(b"a/b")
+                && !wanted.leads_to(b"b")
+        );
+        let above = wanted.with_folders_above();
+        assert!(above.may_hold(b"", Some(b"a/")) && above.may_hold(b"a/", Some(b"a/a")));
+        assert!(!above.may_hold(b"a/a", Some(b"a/b")));
     }
 
     #[test]

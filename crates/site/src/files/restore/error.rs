@@ -7,7 +7,7 @@ use undercroft_model::Cancelled;
 use undercroft_vault::VaultError;
 
 use super::super::FilesError;
-use super::super::words::why;
+use super::super::words::{subject, why};
 
 /// Why a restore can't be planned or staged. Nothing was made.
 #[derive(Debug, thiserror::Error)]
@@ -221,4 +221,33 @@ fn why_of(error: &io::Error) -> String {
 /// A look that failed.
 pub fn look(path: &Path, source: impl Into<io::Error>) -> StageError {
     StageError::Look { path: path.to_owned(), source: source.into() }
+}
+
+impl PrepareError {
+    /// Something could not be done to a path; a full disk is told as such.
+    pub fn failed(path: &[u8], stage: &Path, action: &'static str, source: io::Error) -> Self {
+        let (path, stage) = (subject(path), stage.to_owned());
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PrepareError::NoRoom { path, stage },
+            _ => PrepareError::Failed { path, stage, action, source },
+        }
+    }
+}
+
+impl From<VaultError> for PrepareError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Cancelled(cancelled) => PrepareError::Cancelled(cancelled),
+            error => PrepareError::Vault(error),
+        }
+    }
+}
+
+impl From<VaultError> for StageError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Cancelled(cancelled) => StageError::Cancelled(cancelled),
+            error => StageError::Vault(error),
+        }
+    }
 }

@@ -10,7 +10,22 @@
 //! what it may not overwrite (credentials) is moved along (`kept`). What visitors upload meanwhile is
 //! carried over after the switch (`late`).
 
+mod clean;
 mod error;
+mod ground;
+mod hand;
+mod kept;
+mod late;
+mod layout;
+mod looks;
+mod made;
+mod plan;
+mod prepare;
+mod remove;
+mod stage;
+mod switch;
+mod take_out;
+mod tally;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +41,8 @@ use uuid::Uuid;
 pub use error::{CleanUpError, PrepareError, StageError, SwitchError, TakeOutError};
 
 use super::Skip;
+use layout::Source;
+use switch::Switch;
 
 /// What is to come back, and what is to stay.
 #[derive(Debug, Clone, Copy)]
@@ -158,8 +175,8 @@ pub fn plan(
     index: &Arc<Index>,
     observer: &dyn Observer,
 ) -> Result<Plan, StageError> {
-    let _ = (order, vault, index, observer);
-    todo!()
+    let now = order.now.map(|now| now.archive);
+    plan::plan(order, Source { vault, index, archive: order.archive, now }, observer)
 }
 
 /// Looks, decides, and refuses what can't work. Makes nothing.
@@ -172,8 +189,8 @@ pub fn stage(
     index: &Arc<Index>,
     observer: &dyn Observer,
 ) -> Result<Staged, StageError> {
-    let _ = (order, vault, index, observer);
-    todo!()
+    let now = order.now.map(|now| now.archive);
+    stage::stage(order, Source { vault, index, archive: order.archive, now }, observer)
 }
 
 /// Lays everything out, durably. Nothing live changes but the number of names of files.
@@ -187,8 +204,8 @@ pub fn prepare(
     index: &Arc<Index>,
     observer: &dyn Observer,
 ) -> Result<Prepared, PrepareError> {
-    let _ = (staged, order, vault, index, observer);
-    todo!()
+    let now = order.now.map(|now| now.archive);
+    prepare::prepare(staged, order, Source { vault, index, archive: order.archive, now }, observer)
 }
 
 /// Makes what was prepared live.
@@ -196,8 +213,10 @@ pub fn prepare(
 /// # Errors
 /// [`SwitchError`], which says whether everything is as it was before.
 pub fn switch(staged: &Staged, observer: &dyn Observer) -> Result<(), SwitchError> {
-    let _ = (staged, observer);
-    todo!()
+    match Switch::open(staged)? {
+        Some(switch) => switch.forward(observer),
+        None => Err(SwitchError::NotPrepared(staged.stage.clone())),
+    }
 }
 
 /// Makes live again what was before [`switch`]. Nothing if it was not switched.
@@ -205,8 +224,7 @@ pub fn switch(staged: &Staged, observer: &dyn Observer) -> Result<(), SwitchErro
 /// # Errors
 /// [`SwitchError`] if something could not be put back; it can be tried again.
 pub fn switch_back(staged: &Staged, observer: &dyn Observer) -> Result<(), SwitchError> {
-    let _ = (staged, observer);
-    todo!()
+    Switch::open(staged)?.map_or(Ok(()), |switch| switch.back(observer))
 }
 
 /// Removes whatever is left of staging, and nothing live.
@@ -214,8 +232,7 @@ pub fn switch_back(staged: &Staged, observer: &dyn Observer) -> Result<(), Switc
 /// # Errors
 /// [`CleanUpError`] if something could not be removed; it can be tried again.
 pub fn clean_up(staged: &Staged, observer: &dyn Observer) -> Result<(), CleanUpError> {
-    let _ = (staged, observer);
-    todo!()
+    clean::clean_up(staged, observer)
 }
 
 /// Lays an archive out in another folder, which is made if it isn't there.
@@ -228,8 +245,7 @@ pub fn take_out(
     index: &Arc<Index>,
     observer: &dyn Observer,
 ) -> Result<Prepared, TakeOutError> {
-    let _ = (order, vault, index, observer);
-    todo!()
+    take_out::take_out(order, Source { vault, index, archive: order.archive, now: None }, observer)
 }
 
 /// What is to be laid out elsewhere.
@@ -243,4 +259,6 @@ pub struct TakeOut<'a> {
     pub only: Option<&'a [Vec<u8>]>,
     /// The folder that they come into, each under its whole path.
     pub to: &'a Path,
+    /// Names this work: no two have the same.
+    pub id: Uuid,
 }

@@ -1,0 +1,66 @@
+//! Visitors don't wait for a restore to end.
+
+use std::fs;
+
+use undercroft_model::Weight;
+use undercroft_site::files::restore::{clean_up, switch, switch_back};
+
+use super::site::*;
+use crate::support::*;
+
+#[test]
+fn an_upload_during_the_restore_is_carried_over() {
+    let (site, archive) = Site::planted();
+    plant(&site.live, &["malware.php"]);
+    let safety = site.safety();
+    plant(&site.live, &["2026/01/early.jpg"]);
+    let (staged, _) = site.prepared(&archive, Some(&safety), None);
+    plant(&site.live, &["2024/05/late.jpg", "2026/02/late.jpg"]);
+    fs::write(site.path("top.txt"), "edited meanwhile").unwrap();
+    switch(&staged, &site.watch).unwrap();
+    for late in ["2026/01/early.jpg", "2024/05/late.jpg", "2026/02/late.jpg"] {
+        assert_eq!(fs::read_to_string(site.path(late)).unwrap(), late);
+    }
+    clean_up(&staged, &site.watch).unwrap();
+    assert!(!site.path("malware.php").exists());
+    let told = site.watch.heard(Weight::Note);
+    assert_eq!(told.iter().filter(|told| told.contains("was carried over")).count(), 3, "{told:?}");
+}
+
+#[test]
+fn a_change_that_can_not_be_kept_is_told() {
+    let (site, archive) = Site::planted();
+    fs::write(site.path("top.txt"), "broken").unwrap();
+    let safety = site.safety();
+    let (staged, _) = site.prepared(&archive, Some(&safety), None);
+    fs::write(site.path("top.txt"), "edited meanwhile").unwrap();
+    switch(&staged, &site.watch).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    assert_eq!(fs::read_to_string(site.path("top.txt")).unwrap(), "top.txt");
+    assert!(site.watch.heard(Weight::Lost)[0].starts_with("top.txt: was changed while"));
+}
+
+#[test]
+fn an_upload_that_is_written_into_the_old_tree_after_the_switch_is_carried_over_too() {
+    let (site, archive) = Site::planted();
+    let (staged, _) = site.prepared(&archive, None, None);
+    switch(&staged, &site.watch).unwrap();
+    plant(&staged.stage.join("tree"), &["2024/slow.jpg"]);
+    clean_up(&staged, &site.watch).unwrap();
+    assert!(site.path("2024/slow.jpg").exists());
+}
+
+#[test]
+fn an_upload_after_the_switch_survives_switching_back() {
+    let (site, archive) = Site::planted();
+    plant(&site.live, &["2024/only now"]);
+    let (staged, _) = site.prepared(&archive, None, None);
+    settle();
+    switch(&staged, &site.watch).unwrap();
+    plant(&site.live, &["2024/late.jpg"]);
+    switch_back(&staged, &site.watch).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    for there in ["2024/late.jpg", "2024/only now", "top.txt"] {
+        assert!(site.path(there).exists(), "{there}");
+    }
+}

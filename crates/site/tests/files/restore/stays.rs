@@ -1,0 +1,89 @@
+//! What the archive leaves out by design stays as it is.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::site::*;
+use crate::support::*;
+
+const TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n";
+
+#[test]
+fn caches_marked_folders_and_other_elements_are_moved_along() {
+    let mut site = Site::new();
+    plant(&site.live, &["index.php", "styles/s.css", "sub/x", "sub/error.log", "uploads/u.jpg", "marked/m"]);
+    fs::write(site.path("marked/CACHEDIR.TAG"), TAG).unwrap();
+    plant(&site.live, &["donotbackup/d", "deep/er/uploads/u"]);
+    site.keep = vec!["/styles/".to_owned(), "*.log".to_owned()];
+    site.skip = vec![site.path("uploads"), site.path("deep/er/uploads")];
+    let archive = site.archive();
+    let was = things(&site.live);
+    let stays = ["styles", "sub/error.log", "uploads", "marked", "donotbackup", "deep/er/uploads"];
+    let inodes = || stays.map(|path| inode(&site.path(path)));
+    let were = inodes();
+    fs::write(site.path("index.php"), "hacked").unwrap();
+    plant(&site.live, &["malware.php"]);
+    let prepared = site.restore(&archive, None, None);
+    assert_eq!(things(&site.live), was);
+    assert_eq!(inodes(), were, "they are the same, not copies");
+    assert_eq!(prepared.kept, 6);
+
+    // The code is gone, and all that is left is what stays.
+    for gone in ["index.php", "sub/x"] {
+        fs::remove_file(site.path(gone)).unwrap();
+    }
+    site.restore(&archive, None, None);
+    assert_eq!(things(&site.live), was);
+}
+
+#[test]
+fn credentials_stay_if_there_are_any() {
+    let mut site = Site::new();
+    plant(&site.live, &["wp-config.php", "index.php"]);
+    site.protect = vec!["/wp-config.php".to_owned()];
+    let archive = site.archive();
+    fs::write(site.path("wp-config.php"), "this environment's own").unwrap();
+    fs::write(site.path("index.php"), "hacked").unwrap();
+    let plan = site.plan(&archive, None, None);
+    assert_eq!((plan.changed.entries, plan.kept), (1, 1));
+    site.restore(&archive, None, None);
+    assert_eq!(fs::read_to_string(site.path("wp-config.php")).unwrap(), "this environment's own");
+    assert_eq!(fs::read_to_string(site.path("index.php")).unwrap(), "index.php");
+    fs::remove_file(site.path("wp-config.php")).unwrap();
+    site.restore(&archive, None, None);
+    assert_eq!(fs::read_to_string(site.path("wp-config.php")).unwrap(), "wp-config.php");
+}
+
+#[test]
+fn what_stays_wins_over_a_file_in_the_place_of_its_folder() {
+    let mut site = Site::new();
+    plant(&site.live, &["sub", "x"]);
+    let archive = site.archive();
+    fs::remove_file(site.path("sub")).unwrap();
+    plant(&site.live, &["sub/cache/c", "sub/y"]);
+    symlink("nowhere", site.path("sub/link")).unwrap();
+    site.keep = vec!["cache/".to_owned()];
+    site.restore(&archive, None, None);
+    assert_eq!(fs::read_to_string(site.path("sub/cache/c")).unwrap(), "sub/cache/c");
+    assert!(!site.path("sub/y").exists());
+    assert_eq!(site.watch.heard(undercroft_model::Weight::Lost).len(), 1);
+}
+
+#[test]
+fn a_kept_file_that_is_replaced_meanwhile_is_the_new_one() {
+    let mut site = Site::new();
+    plant(&site.live, &["wp-config.php", "cache/c", "x"]);
+    site.keep = vec!["/cache/".to_owned()];
+    site.protect = vec!["/wp-config.php".to_owned()];
+    let archive = site.archive();
+    let (staged, _) = site.prepared(&archive, None, None);
+    fs::write(site.path("new"), "new").unwrap();
+    fs::rename(site.path("new"), site.path("wp-config.php")).unwrap();
+    fs::rename(site.path("cache"), site.folder.path().join("old cache")).unwrap();
+    plant(&site.live, &["cache/newer"]);
+    undercroft_site::files::restore::switch(&staged, &site.watch).unwrap();
+    undercroft_site::files::restore::clean_up(&staged, &site.watch).unwrap();
+    assert_eq!(fs::read_to_string(site.path("wp-config.php")).unwrap(), "new");
+    assert!(site.path("cache/newer").exists());
+    site.watch.assert_whole();
+}
