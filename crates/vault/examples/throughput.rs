@@ -1,5 +1,5 @@
 //! How fast this machine captures: `throughput FOLDER STORE` backs a folder up into a store twice, and
-//! `throughput FILE STORE` a file of text, and says what each took. `cargo run --release --example throughput`.
+//! `throughput FILE STORE` a file of text, and proves it, and says what each took. `cargo run --release --example throughput`.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -12,11 +12,13 @@ use std::time::Instant;
 
 use undercroft_model::{Element, Silent};
 use undercroft_vault::archive::write_range;
+use undercroft_vault::check::{self, ArchiveJob, Depth, Prover};
 use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::keys::SecretKey;
 use undercroft_vault::manifest_io::ManifestReader;
-use undercroft_vault::record::ArchiveRecord;
+use undercroft_vault::record::{ArchiveRecord, Record};
 use undercroft_vault::session::Session;
+use undercroft_vault::store::Store;
 use undercroft_vault::stream::{
     Content, Entry, EntryKind, FileTime, OpenError, Opened, SectionKind, SectionLabel, Settled, TextSink,
     TreeSource,
@@ -31,12 +33,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(what), Some(folder)) = (arguments.next(), arguments.next()) else {
         return Err("give a folder or a file of text, and a folder for the store".into());
     };
-    let vault = Vault::open_or_create(Arc::new(store::local(folder)?), Uuid::nil(), &SecretKey::generate()?)?;
+    let (store, recovery): (Arc<dyn Store>, _) = (Arc::new(store::local(folder)?), SecretKey::generate()?);
+    let vault = Vault::open_or_create(Arc::clone(&store), Uuid::nil(), &recovery)?;
     let first = backup(&vault, &what, None)?;
     backup(&vault, &what, Some(&first))?;
     let (began, index) = (Instant::now(), Arc::new(vault.read_index()?));
     write_range(&vault, &index, &first, 0..first.len(), &mut io::sink())?;
     tell("download", began, first.len(), "");
+    let began = Instant::now();
+    let job =
+        ArchiveJob { backup: None, archive: &first, element: Element::Files, text: None, observer: &Silent };
+    let proof = Prover::new(&vault, index).archive(&job)?;
+    tell("verify", began, first.raw_len, &format!(", {} problems", proof.problems.total));
+    let record = Record { about: serde_json::Value::Null, archives: vec![first] };
+    vault.write_record(Uuid::nil(), &record)?;
+    let began = Instant::now();
+    let proof = check::vault(&store, Uuid::nil(), &recovery, Depth::Content, &Silent)?;
+    tell("check", began, proof.read, &format!(", {} problems", proof.problems.total));
     Ok(())
 }
 

@@ -443,6 +443,28 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn garbage_is_refused_or_read_and_never_panics(
+            tag in 0_u8..5,
+            body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600),
+        ) {
+            let _ = Item::read(tag, &body);
+        }
+
+        #[test]
+        fn damage_is_refused_or_read_and_never_panics(n in 0_usize..4, at in 0_usize..400, bit in 0_u8..8) {
+            let mut out = vec![];
+            items()[n].write(&mut out);
+            let at = at % out.len();
+            out[at] ^= 1 << bit;
+            let mut reader = Reader::new(&out);
+            if let (Ok(tag), Ok(body)) = (reader.byte(), reader.counted()) {
+                let _ = Item::read(tag, body);
+            }
+        }
+    }
+
     #[test]
     fn what_is_known_of_a_packed_run_is_what_is_in_it() {
         for item in items() {

@@ -270,7 +270,15 @@ impl ManifestReader {
     }
 }
 
+/// What errors call a manifest that contradicts itself, though every object that it is in can be read.
+const OBJECT: &str = "an archive's manifest";
+
 /// What can't be read in an archive's list.
 pub(crate) fn malformed(error: Malformed) -> VaultError {
-    VaultError::Object { object: "an archive's manifest".to_owned(), source: OpenError::from(error) }
+    VaultError::Object { object: OBJECT.to_owned(), source: OpenError::from(error) }
+}
+
+/// Whether an error says that a manifest contradicts itself or ends too early.
+pub(crate) fn is_malformed(error: &VaultError) -> bool {
+    matches!(error, VaultError::Object { object, .. } if object == OBJECT)
 }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use undercroft_model::{
     DatabaseAddress, DatabaseFacts, DatabaseTarget, Element, Observer, Remark, Secret, TlsMode, Weight,
 };
-use undercroft_site::database::{DatabaseError, Snapshot};
+use undercroft_site::database::{DatabaseError, Snapshot, SqlCheck};
 use undercroft_testkit::mariadb::Server;
+use undercroft_vault::check::TextCheck;
 use undercroft_vault::stream::{Section, SectionKind, SectionLabel, TextSink};
 
 /// A schema of a test's server, as root through the socket.
@@ -59,6 +60,19 @@ impl<'h> Sink<'h> {
         let sections = self.sections.lock().unwrap();
         assert!(sections.keys().copied().eq(0..sections.len() as u32), "ordinals leave a gap");
         sections.values().flat_map(|(_, text, _)| text.clone()).collect()
+    }
+
+    /// What a check of the stored text would find wrong.
+    pub fn flaws(&self) -> Vec<String> {
+        let sections = self.sections.lock().unwrap();
+        let labels: Vec<_> = sections.values().map(|(label, ..)| label.clone()).collect();
+        let mut flaws = SqlCheck.order(&labels);
+        for (label, text, rows) in sections.values() {
+            let mut look = SqlCheck.section(label, *rows);
+            text.chunks(30_011).for_each(|part| look.text(part));
+            flaws.extend(look.end().iter().map(|flaw| format!("{}: {flaw}", label.name)));
+        }
+        flaws
     }
 
     /// The text of one section, and its rows.
@@ -150,7 +164,9 @@ pub fn dump_into(
     sink: &Sink<'_>,
     witness: &Witness,
 ) -> Result<DatabaseFacts, DatabaseError> {
-    Snapshot::open(target, witness)?.dump(sink, witness)
+    let facts = Snapshot::open(target, witness)?.dump(sink, witness)?;
+    assert_eq!(sink.flaws(), [""; 0], "what is dumped is what a check of what is stored asks for");
+    Ok(facts)
 }
 
 /// The text of a schema's dump.

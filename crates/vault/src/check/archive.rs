@@ -17,7 +17,7 @@ use crate::fetch::Fetcher;
 use crate::fragment::FragmentRef;
 use crate::index::Index;
 use crate::manifest::Item;
-use crate::manifest_io::{ManifestReader, Totals};
+use crate::manifest_io::{ManifestReader, Totals, is_malformed};
 use crate::pack::PackId;
 use crate::reader::Reader;
 use crate::record::{ArchiveRecord, ManifestRoot};
@@ -158,11 +158,13 @@ impl Prover {
                 }
                 return Ok(());
             }
-            (Ok(_) | Err(VaultError::Object { .. }), Some(bad)) => bad,
-            (Err(VaultError::Object { .. }), None) => (
+            (Ok(_), Some(bad)) => bad,
+            (Err(error), Some(bad)) if is_malformed(&error) => bad,
+            (Err(error), None) if is_malformed(&error) => (
                 Wrong::Flaw("its list contradicts itself: it was not written by Undercroft".to_owned()),
                 None,
             ),
+            // What was proven a moment ago can't be read now.
             (Err(error), _) => return Err(error),
         };
         passing.give_up()?;

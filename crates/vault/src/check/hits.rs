@@ -16,7 +16,7 @@ use crate::fetch::Fetcher;
 use crate::fragment::FragmentRef;
 use crate::index::{Index, PackFacts};
 use crate::manifest::Item;
-use crate::manifest_io::ManifestReader;
+use crate::manifest_io::{ManifestReader, is_malformed};
 use crate::pack::PackId;
 use crate::reader::Reader;
 use crate::record::{ArchiveRecord, ManifestRoot};
@@ -125,11 +125,13 @@ impl Hits {
         let mut last = None;
         let (wrong, object) = match (self.items(fetcher, &root, at, archive, &mut last, findings), bad) {
             (Ok(()), None) => return Ok(()),
-            (Ok(()) | Err(VaultError::Object { .. }), Some(bad)) => bad,
-            (Err(VaultError::Object { .. }), None) => (
+            (Ok(()), Some(bad)) => bad,
+            (Err(error), Some(bad)) if is_malformed(&error) => bad,
+            (Err(error), None) if is_malformed(&error) => (
                 Wrong::Flaw("its list contradicts itself: it was not written by Undercroft".to_owned()),
                 None,
             ),
+            // What was proven a moment ago can't be read now.
             (Err(error), _) => return Err(error),
         };
         findings.all_after(object.as_deref(), &wrong, at, last.as_deref());

@@ -61,7 +61,7 @@ impl Opener {
         if !sound {
             raw.truncate(start);
         }
-        sound.then(|| start..raw.len())
+        sound.then_some(start..start + fragment.raw_len as usize)
     }
 
     /// The key of an object's body.
@@ -137,7 +137,7 @@ impl PieceReader {
                 continue;
             };
             let stretch = stretch.and_then(|n| stretches.read.get(n)).and_then(Option::as_ref);
-            let first = stretch.and_then(|stretch| self.from_stretch(located, stretch, &mut raw));
+            let first = stretch.and_then(|stretch| self.prove_in(located, stretch, &mut raw));
             pieces.push(match first {
                 Some(range) => Ok(range),
                 None => self.once_more(located, &mut raw)?,
@@ -153,7 +153,7 @@ impl PieceReader {
         }
     }
 
-    fn from_stretch(
+    fn prove_in(
         &mut self,
         located: &Located,
         stretch: &Stretch,

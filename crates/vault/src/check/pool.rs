@@ -74,7 +74,7 @@ pub(super) fn with_pool<T>(
         let pool = Pool { jobs, buffers: &buffers, ahead: 2 * cores };
         let done = work(&pool);
         drop(pool);
-        let panicked = threads.into_iter().fold(false, |any, thread| thread.join().is_err() || any);
-        if panicked { Err(VaultError::Panicked) } else { done }
+        let panicked = threads.into_iter().filter_map(|thread| thread.join().err()).count();
+        if panicked > 0 { Err(VaultError::Panicked) } else { done }
     })
 }

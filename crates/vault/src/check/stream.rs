@@ -42,7 +42,7 @@ struct Pending {
 
 /// What the items are looked at by.
 pub(super) enum Look<'a> {
-    Tree(TreeLook<'a>),
+    Tree(Box<TreeLook<'a>>),
     Text(TextLook<'a>),
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Passing<'a> {
 impl<'a> Passing<'a> {
     pub(super) fn new(prover: &'a Prover, pool: &'a Pool<'a>, job: &'a ArchiveJob<'a>, at: At<'a>) -> Self {
         let look = match job.archive.stream {
-            StreamKind::Tree => Look::Tree(TreeLook::new(at)),
+            StreamKind::Tree => Look::Tree(Box::new(TreeLook::new(at))),
             StreamKind::Text => Look::Text(TextLook::new(at, job.text)),
         };
         Passing {

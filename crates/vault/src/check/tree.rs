@@ -309,3 +309,127 @@ fn top_of(path: &[u8], entry: &Entry) -> Option<Vec<u8>> {
     }
     Some(path.strip_suffix(entry.path.as_slice())?.strip_suffix(b"/")?.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fragment::FragmentId;
+    use crate::stream::FileTime;
+    use crate::tar::{Extras, padding, write_header};
+
+    fn entry(path: &str, kind: EntryKind, size: u64) -> Entry {
+        let mtime = FileTime { seconds: 7, nanos: 0 };
+        Entry { path: path.into(), kind, size, mtime, mode: 0o644, uid: 1, gid: 2, stamp: [0; 32] }
+    }
+
+    /// A run's entries and stream, as the writer makes them.
+    fn run() -> (Vec<PlacedEntry>, Vec<u8>) {
+        let (mut placed, mut out) = (vec![], vec![]);
+        let link = EntryKind::HardLink { target: b"a".to_vec() };
+        for (path, kind, size) in [
+            ("", EntryKind::Folder, 0),
+            ("a", EntryKind::File, 700),
+            ("b", link, 0),
+            ("c", EntryKind::File, 0),
+            ("d", EntryKind::File, 512),
+        ] {
+            let entry = entry(path, kind, size);
+            let at = out.len() as u64;
+            write_header(&mut out, "top", &entry, &Extras::default());
+            out.resize(out.len() + size as usize + padding(size), 0);
+            placed.push(PlacedEntry { entry, at });
+        }
+        (placed, out)
+    }
+
+    fn look(entries: &[PlacedEntry], stream: &[u8], gap: Option<std::ops::Range<usize>>) -> Vec<String> {
+        let mut findings = Findings::default();
+        let mut look = TreeLook::new(At { backup: None, archive: "x" });
+        look.begin(entries.to_vec(), stream.len() as u64, &mut findings);
+        let fragment = |len: usize| FragmentRef {
+            id: FragmentId([0; 32]),
+            raw_len: len as u32,
+            deflated_len: 1,
+            crc: 0,
+        };
+        let gap = gap.unwrap_or(stream.len()..stream.len());
+        for part in stream[..gap.start].chunks(100) {
+            look.piece(&fragment(part.len()), Ok(part), &mut findings);
+        }
+        if !gap.is_empty() {
+            look.piece(&fragment(gap.len()), Err((&Wrong::Damaged, Some("pack"))), &mut findings);
+        }
+        for part in stream[gap.end..].chunks(333) {
+            look.piece(&fragment(part.len()), Ok(part), &mut findings);
+        }
+        look.end(&mut findings);
+        look.begin(vec![], 1024, &mut findings);
+        look.piece(&fragment(1024), Ok(&[0; 1024]), &mut findings);
+        look.end(&mut findings);
+        look.finish(&mut findings);
+        let told = findings.into_problems().list;
+        told.iter()
+            .filter(|p| p.hits[0].subjects_total > 0 || p.object.is_none())
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_whole_run_is_whole() {
+        let (entries, stream) = run();
+        assert_eq!(look(&entries, &stream, None), [""; 0]);
+    }
+
+    #[test]
+    fn a_gap_hits_what_lies_in_it_and_nothing_else() {
+        let (entries, stream) = run();
+        let place = |n: usize| entries[n].at as usize;
+        let told = look(&entries, &stream, Some(place(1) + 600..place(1) + 610));
+        assert!(told.len() == 1 && told[0].ends_with("hit: x: a"), "{told:?}");
+        let told = look(&entries, &stream, Some(place(2)..place(3) + 1));
+        assert!(told.len() == 1 && told[0].ends_with("hit: x: b, c"), "{told:?}");
+        let told = look(&entries, &stream, Some(place(4) + 5..stream.len()));
+        assert!(told.len() == 1 && told[0].ends_with("hit: x: d"), "{told:?}");
+    }
+
+    #[test]
+    fn what_the_list_and_the_stream_say_must_agree() {
+        let (entries, stream) = run();
+        let other = |change: &dyn Fn(&mut Vec<PlacedEntry>)| {
+            let mut entries = entries.clone();
+            change(&mut entries);
+            look(&entries, &stream, None).join("\n")
+        };
+        for (told, expected) in [
+            (other(&|e| e[1].entry.size = 699), "its size in the archive"),
+            (other(&|e| e[1].entry.mode = 0o600), "its mode in the archive"),
+            (other(&|e| e[1].entry.mtime.nanos = 1), "its time in the archive"),
+            (other(&|e| e[3].entry.path = b"cc".to_vec()), "its path in the archive"),
+            (
+                other(&|e| e[2].entry.kind = EntryKind::Symlink { target: b"a".to_vec() }),
+                "its kind in the archive",
+            ),
+            (other(&|e| e[4].at += 512), "its place in the archive"),
+            (other(&|e| drop(e.pop())), "not in the archive's list"),
+            (other(&|e| e.push(e[4].clone())), "in the archive's list and not in the archive"),
+            (other(&|e| e.swap(3, 4)), "out of order"),
+        ] {
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
+        for at in (0..stream.len()).step_by(97) {
+            // No byte of a header may change unseen, but those that nobody reads.
+            let mut damaged = stream.clone();
+            damaged[at] ^= 4;
+            look(&entries, &damaged, None);
+        }
+        let cut = look(&entries, &stream[..stream.len() - 512], None).join("\n");
+        assert!(cut.contains("cut short"), "{cut}");
+        let mut header = stream.clone();
+        header[entries[3].at as usize + 3] ^= 1;
+        let told = look(&entries, &header, None);
+        assert!(
+            told.len() == 1 && told[0].contains("header is damaged") && told[0].ends_with(": c"),
+            "{told:?}"
+        );
+    }
+}
