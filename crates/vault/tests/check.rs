@@ -337,6 +337,12 @@ fn every_damage_in_every_object_is_found_and_told() {
         ["packs", "index"].iter().flat_map(|kind| objects(folder.path(), kind)).collect();
     tree.file("b/new.jpg", noise(3, 80_000));
     backup(NEW, &tree, Some(&files));
+    let archives: Vec<(Uuid, ArchiveRecord, Vec<u8>)> = [OLD, NEW]
+        .into_iter()
+        .flat_map(|id| vault.read_record(id).unwrap().archives.into_iter().map(move |archive| (id, archive)))
+        .map(|(id, archive)| (id, archive.clone(), download(&vault, &archive).unwrap()))
+        .collect();
+
     let mut cases = 0;
     for kind in ["packs", "index", "records", "keys", "config"] {
         let paths = match kind {
@@ -355,10 +361,18 @@ fn every_damage_in_every_object_is_found_and_told() {
                 let label = format!("{kind} {n}, {how}: {proof:#?}");
                 expect_told(kind, path, &how, &proof, &label);
                 // What only the newer backup needs does not hit the older one.
-                if kind == "packs" && !first.contains(path) {
-                    let hit_old =
-                        proof.problems.list.iter().flat_map(|p| &p.hits).any(|h| h.backup == Some(OLD));
-                    assert!(!hit_old, "{label}");
+                let hits: Vec<_> = proof.problems.list.iter().flat_map(|problem| &problem.hits).collect();
+                let hit_old = hits.iter().any(|hit| hit.backup == Some(OLD));
+                assert!(kind != "packs" || first.contains(path) || !hit_old, "{label}");
+                // An archive reads byte for byte if and only if it is not hit.
+                for (backup, archive, bytes) in archives.iter().filter(|_| kind == "packs" || kind == "index")
+                {
+                    let is_hit =
+                        hits.iter().any(|hit| hit.backup == Some(*backup) && hit.archive == archive.name);
+                    match download(&vault, archive) {
+                        Ok(found) => assert!(found == *bytes && !is_hit, "{label}"),
+                        Err(error) => assert!(is_hit, "{error}: {label}"),
+                    }
                 }
                 fs::write(path, &whole).unwrap();
                 cases += 1;
@@ -405,5 +419,36 @@ fn expect_told(kind: &str, path: &Path, how: &str, proof: &VaultProof, label: &s
         "keys" => assert_eq!(hits, 2, "{label}"),
         "config" => assert!(harmless && hits == 0, "{label}"),
         _ => {}
+    }
+}
+
+/// What this release does not know harms nothing, and a damaged note of damage takes nothing away.
+#[test]
+fn strangers_are_noted_and_harm_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = common::vault(folder.path());
+    let mut small = Tree::new();
+    small.file("a.txt", noise(1, 70_000));
+    let (first, ..) = backup_tree(&vault, &small, None).unwrap();
+    vault.write_record(OLD, &record(&[&first])).unwrap();
+    let whole = download(&vault, &first).unwrap();
+    let hash = "ab".repeat(32);
+    for name in ["marks/x/0000000001-77", "later/thing", "packs/readme", "records/readme"] {
+        let path = folder.path().join(format!("vaults/{SITE}/{name}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, noise(9, 1_000)).unwrap();
+    }
+    let proof = check(folder.path(), Depth::Content);
+    assert!(proof.is_clean(), "{proof:#?}");
+    assert_eq!(proof.notes.len(), 3, "{proof:#?}");
+    for name in [format!("damage/{hash}"), format!("packs/{hash}")] {
+        let path = folder.path().join(format!("vaults/{SITE}/{name}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, noise(9, 1_000)).unwrap();
+        let proof = check(folder.path(), Depth::Content);
+        let told =
+            proof.problems.list.iter().any(|problem| problem.object.as_ref().unwrap().ends_with(&name));
+        assert!(told && proof.problems.list.iter().all(|problem| problem.hits.is_empty()), "{proof:#?}");
+        assert!(download(&vault, &first).unwrap() == whole);
     }
 }

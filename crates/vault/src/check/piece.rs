@@ -153,12 +153,7 @@ impl PieceReader {
         }
     }
 
-    fn prove_in(
-        &mut self,
-        located: &Located,
-        stretch: &Stretch,
-        raw: &mut Vec<u8>,
-    ) -> Option<Range<usize>> {
+    fn prove_in(&mut self, located: &Located, stretch: &Stretch, raw: &mut Vec<u8>) -> Option<Range<usize>> {
         let key = Arc::clone(self.keys.get(&located.pack)?);
         let from = (located.place.offset as usize).checked_sub(stretch.start)?;
         let bytes = stretch.bytes.get(from..from + sealed_len(located))?;
