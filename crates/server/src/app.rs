@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::data::{DataError, DataFolder};
 use crate::jobs::Jobs;
+use crate::store::copy::Copies;
 
 /// Why a data folder could not be taken into use.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,7 @@ pub struct App {
     pub(crate) jobs: Jobs,
     /// What became of restores that were stopped, until it is told.
     pub(crate) recoveries: Mutex<Vec<RecoveryObject>>,
+    pub(crate) copies: Copies,
     /// Tells the time.
     pub(crate) clock: fn() -> Timestamp,
     _lives: File,
@@ -69,6 +71,7 @@ impl App {
             catalog,
             jobs: Jobs::new(worker),
             recoveries: Mutex::default(),
+            copies: Copies::default(),
             clock,
             data,
             _lives: lives,

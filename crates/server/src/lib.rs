@@ -14,12 +14,15 @@ mod lookup;
 mod recovery_key;
 mod settings;
 mod sites;
+mod store;
 mod workflows;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use axum::Router;
+use axum::extract::State;
 use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use undercroft_model::api::RecoveryObject;
 
 pub use app::{App, OpenError};
 pub use data::{DataError, DataFolder};
@@ -43,15 +46,29 @@ pub fn router(app: Arc<App>) -> Router {
         .route(&format!("{env}/backups/catalog/{{folder}}"), delete(backups::marks::delete))
         .route(&format!("{env}/backups/catalog/{{folder}}/undelete"), post(backups::marks::undelete))
         .route(&format!("{env}/backups/catalog/{{folder}}/keep"), put(backups::marks::keep))
+        .route(&format!("{env}/backups/catalog/{{folder}}/{{element}}/entries"), get(backups::look::entries))
+        .route(&format!("{env}/backups/diff"), get(backups::look::differences))
         .route(&format!("{env}/workflows"), post(workflows::create::create))
-        .route("/api/sites/{site}/workflows", get(workflows::show::list))
+        .route(
+            "/api/sites/{site}/workflows",
+            get(workflows::show::list).post(workflows::create::create_for_site),
+        )
         .route(
             "/api/sites/{site}/workflows/{workflow}",
             get(workflows::show::show).delete(workflows::cancel::cancel),
         )
+        .route("/api/recoveries", post(recoveries))
+        .route("/api/catalog/rebuild", post(store::rebuild::rebuild))
+        .route("/api/store/copy", post(store::copy::create))
+        .route("/api/store/copy/{id}", get(store::copy::show).delete(store::copy::cancel))
         .route("/api/recovery-key", get(recovery_key::show).post(recovery_key::exported))
         .route("/api/recovery-key/state", get(recovery_key::state))
         .route("/download/{site}/{env}/{folder}/{file}", get(backups::download::download))
         .fallback(error::no_such_path)
         .with_state(app)
+}
+
+/// `POST recoveries`: what became of restores that were stopped, since this was asked last.
+async fn recoveries(State(app): State<Arc<App>>) -> Json<Vec<RecoveryObject>> {
+    Json(std::mem::take(&mut *app.recoveries.lock().unwrap_or_else(PoisonError::into_inner)))
 }

@@ -31,6 +31,8 @@ pub struct BackupOrder {
     pub site: Uuid,
     /// What the site is called.
     pub site_name: SiteName,
+    /// What the site is made with: `wordpress`, …
+    pub framework: String,
     /// The environment.
     pub env: EnvName,
     /// The backup's folder name.
@@ -255,8 +257,20 @@ fn run_report(
         program: place.program.clone(),
         elements,
     };
-    let about = serde_json::to_value(&report).map_err(|error| VaultError::Source(error.into()))?;
+    let about = about(order, &report).map_err(|error| VaultError::Source(error.into()))?;
     Ok(Made { record: Record { about, archives }, report, stored })
+}
+
+/// What the record says: the report, and what a catalog that is made anew from the store needs beside it. No secret
+/// is in it.
+fn about(order: &BackupOrder, report: &BackupReport) -> serde_json::Result<serde_json::Value> {
+    let mut about = serde_json::to_value(report)?;
+    if let Some(members) = about.as_object_mut() {
+        let (settings, _) = order.settings.clone().without_secrets();
+        members.insert("settings".to_owned(), serde_json::to_value(settings)?);
+        members.insert("framework".to_owned(), order.framework.clone().into());
+    }
+    Ok(about)
 }
 
 fn doubt(order: &BackupOrder, watch: &Watch<'_>, element: Element, facts: &Facts) {

@@ -8,12 +8,14 @@ pub mod backup;
 mod capture;
 mod error;
 mod evidence;
+mod look;
 pub mod restore;
 mod verify;
 mod watch;
 
 pub use backup::{BackupOrder, Earlier, Made, Workplace, back_up};
 pub use error::{BackupError, CaptureError, chain};
+pub use look::{Histories, add_commits, browse, diff};
 pub use verify::{VerifyError, VerifyOrder, verify};
 
 /// What a record says of its backup; `None` if a later release wrote it, or it is no backup's.

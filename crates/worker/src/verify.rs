@@ -231,7 +231,7 @@ impl Verifier<'_> {
     fn lay_out(&self, archive: &ArchiveRecord, folder: &Path) -> Result<(), String> {
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        let order = TakeOut { element: Element::Code, archive, only: None, to: folder };
+        let order = TakeOut { element: Element::Code, archive, only: None, to: folder, id: self.order.id };
         let made = take_out(&order, &self.place.vault, &self.index, &undercroft_model::Silent);
         made.map(drop).map_err(|error| chain(&error))
     }

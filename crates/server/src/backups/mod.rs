@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod download;
 mod link;
+pub mod look;
 pub mod marks;
 pub mod standing;
 pub mod token;

@@ -87,6 +87,7 @@ impl App {
             id: lease.id,
             site: backup.site.id,
             site_name: backup.site.name,
+            framework: backup.site.framework,
             env: backup.env.name,
             folder: BackupFolder { started: lease.folder, kind: BackupKind::Manual },
             keep_for: backup.keep_for,

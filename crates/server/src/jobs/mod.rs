@@ -3,10 +3,12 @@
 mod abandoned;
 mod backup;
 mod ended;
+mod maintain;
 mod recovery;
 mod restore;
 mod run;
 mod running;
+mod verify;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +19,7 @@ pub use backup::BackupJob;
 pub use restore::RestoreJob;
 pub use run::Work;
 pub use running::Running;
+pub use verify::VerifyJob;
 
 /// A job's lease: who holds it may write down what came of the job.
 #[derive(Debug, Clone, Copy)]

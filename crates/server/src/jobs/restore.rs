@@ -292,8 +292,9 @@ impl App {
     ) -> Result<RestoreOutcome, Ended> {
         running.restart(wanted.elements.iter().map(|one| one.element));
         let (place, folder, paths) = (self.workplace(vault), to.clone(), job.params.paths.clone());
+        let id = lease.id;
         let elements = self.at_work(lease, running, move |observer| {
-            restore::take_out(&wanted.elements, &paths, &folder, &place, observer)
+            restore::take_out(&wanted.elements, id, &paths, &folder, &place, observer)
         });
         let elements = elements.await??;
         let elements = elements.into_iter().map(|(element, (archive, way))| {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
-use undercroft_catalog::{CatalogError, Claim, Job, JobKind, JobState, NewJob};
+use undercroft_catalog::{CatalogError, Claim, Job, JobKind, JobState, NewJob, Site};
 use undercroft_model::Observer;
+use undercroft_model::api::{CheckParams, SweepParams};
 use uuid::Uuid;
 
 use super::ended::Ended;
 use super::running::Running;
-use super::{BackupJob, Lease, RestoreJob};
+use super::{BackupJob, Lease, RestoreJob, VerifyJob};
 use crate::{ApiError, App};
 
 /// How often a waiting job looks whether it is its turn.
@@ -25,6 +26,14 @@ pub enum Work {
     Backup(BackupJob),
     /// Restore, or tell what a restore would change.
     Restore(RestoreJob),
+    /// Prove backups.
+    Verify(VerifyJob),
+    /// Prove all that is stored for a site.
+    Check(Site, CheckParams),
+    /// Remove what no backup of a site needs.
+    Sweep(Site, SweepParams),
+    /// Tell what a sweep would remove.
+    PlanSweep(Site, SweepParams),
 }
 
 impl App {
@@ -77,6 +86,10 @@ impl App {
                 self.run_backup(lease, backup, running).await
             }
             Work::Restore(restore) => self.run_restore(lease, restore, running).await,
+            Work::Verify(verify) => self.run_verify(lease, verify, running).await,
+            Work::Check(site, params) => self.run_check(lease, site, params, running).await,
+            Work::Sweep(site, params) => self.run_sweep(lease, site, params, false, running, fence).await,
+            Work::PlanSweep(site, params) => self.run_sweep(lease, site, params, true, running, fence).await,
         }
     }
 

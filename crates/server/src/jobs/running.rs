@@ -12,6 +12,8 @@ use undercroft_model::{Element, ElementState, Observer, Remark};
 #[derive(Debug, Default)]
 pub struct Running {
     stopped: AtomicBool,
+    /// It is to stop for a while: others wait.
+    gives_way: AtomicBool,
     /// How it ended, whether or not that could be written down.
     ended: Mutex<Option<(JobState, String)>>,
     progress: Mutex<JobProgress>,
@@ -38,6 +40,16 @@ impl Running {
     /// Asks it to stop.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody asked it to stop for good.
+    pub fn was_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Asks it to stop for a while, or to go on.
+    pub fn give_way(&self, gives_way: bool) {
+        self.gives_way.store(gives_way, Ordering::Release);
     }
 
     /// Says how it ended.
@@ -109,6 +121,6 @@ impl Observer for Running {
     }
 
     fn cancelled(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.was_stopped() || self.gives_way.load(Ordering::Acquire)
     }
 }

@@ -1,21 +1,24 @@
-//! `POST sites/<uuid>/environments/<env>/workflows`
+//! `POST sites/<uuid>/environments/<env>/workflows` and `POST sites/<uuid>/workflows`
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use http::StatusCode;
-use undercroft_catalog::{JobKind, NewJob};
-use undercroft_model::api::{ExportParams, NewWorkflow, Workflow};
-use undercroft_model::{Element, ElementSet, EnvSettings, KeepFor};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use undercroft_catalog::{Environment, JobKind, NewJob, Site};
+use undercroft_model::api::{ExportParams, NewWorkflow, RestoreOneParams, RestoreParams, Workflow};
+use undercroft_model::{Element, ElementSet, EnvName, EnvSettings, KeepFor};
 use uuid::Uuid;
 
 use super::object;
-use crate::jobs::{BackupJob, Running, Work};
+use crate::jobs::{BackupJob, RestoreJob, Running, VerifyJob, Work};
 use crate::{ApiError, App};
 
-/// Queues a job and answers at once.
+/// Queues a job of an environment and answers at once.
 pub async fn create(
     State(app): State<Arc<App>>,
     Path((site, env)): Path<(String, String)>,
@@ -23,11 +26,74 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<Workflow>), ApiError> {
     let Json(asked) = body?;
     let (site, env) = app.find_env(&site, &env).await?;
-    if asked.kind != JobKind::Backup.as_str() {
-        return Err(ApiError::bad_request(format!("There are no workflows of the type {}.", asked.kind)));
-    }
-    let params: ExportParams = serde_json::from_value(asked.params.clone())
-        .map_err(|error| ApiError::bad_request(format!("The workflow's params can't be read: {error}")))?;
+    let kind = JobKind::parse(&asked.kind).ok_or_else(|| unknown(&asked.kind))?;
+    let params = asked.params.clone();
+    let (work, running) = match kind {
+        JobKind::Backup => backup(&site, &env, params)?,
+        JobKind::Restore | JobKind::PlanRestore => {
+            let params = read(params)?;
+            restore(&site, &env, params, kind == JobKind::PlanRestore)?
+        }
+        JobKind::RestoreCode | JobKind::RestoreDatabase | JobKind::RestoreFiles => {
+            let one: RestoreOneParams = read(params)?;
+            let params = RestoreParams { archives: vec![archive_of(&one.key)?], ..RestoreParams::default() };
+            restore(&site, &env, params, false)?
+        }
+        JobKind::Verify => {
+            let job = VerifyJob { site: site.clone(), env: env.clone(), params: read(params)? };
+            (Work::Verify(job), Running::new([]))
+        }
+        JobKind::Check | JobKind::Sweep | JobKind::PlanSweep => return Err(unknown(&asked.kind)),
+    };
+    queue(&app, &site, Some(env.name), kind, asked.params, (work, running)).await
+}
+
+/// Queues a job of a whole site and answers at once.
+pub async fn create_for_site(
+    State(app): State<Arc<App>>,
+    Path(site): Path<String>,
+    body: Result<Json<NewWorkflow>, JsonRejection>,
+) -> Result<(StatusCode, Json<Workflow>), ApiError> {
+    let Json(asked) = body?;
+    let site = app.find_site(&site).await?;
+    let kind = JobKind::parse(&asked.kind).ok_or_else(|| unknown(&asked.kind))?;
+    let work = match kind {
+        JobKind::Check => Work::Check(site.clone(), read(asked.params.clone())?),
+        JobKind::Sweep => Work::Sweep(site.clone(), read(asked.params.clone())?),
+        JobKind::PlanSweep => Work::PlanSweep(site.clone(), read(asked.params.clone())?),
+        _ => return Err(unknown(&asked.kind)),
+    };
+    queue(&app, &site, None, kind, asked.params, (work, Running::new([]))).await
+}
+
+fn unknown(kind: &str) -> ApiError {
+    ApiError::bad_request(format!("There are no workflows of the type {kind}."))
+}
+
+fn read<T: DeserializeOwned>(params: Value) -> Result<T, ApiError> {
+    // What has no params may come without.
+    let params = if params.is_null() { Value::Object(Map::new()) } else { params };
+    serde_json::from_value(params)
+        .map_err(|error| ApiError::bad_request(format!("The workflow's params can't be read: {error}")))
+}
+
+async fn queue(
+    app: &Arc<App>,
+    site: &Site,
+    env: Option<EnvName>,
+    kind: JobKind,
+    params: Value,
+    (work, running): (Work, Running),
+) -> Result<(StatusCode, Json<Workflow>), ApiError> {
+    let (id, worker, created) = (Uuid::new_v4(), app.jobs.worker(), app.seconds());
+    let job = NewJob { id, site: site.id, env, kind, params, worker, created };
+    app.start(job, work, running).await?;
+    let workflow = object::find(app, site, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(workflow)))
+}
+
+fn backup(site: &Site, env: &Environment, params: Value) -> Result<(Work, Running), ApiError> {
+    let params: ExportParams = read(params)?;
     let keep_for = u64::try_from(params.ttl).ok().and_then(KeepFor::seconds).ok_or_else(|| {
         ApiError::bad_request(format!(
             "A backup can't be kept for {} seconds: ask for 1 to 36500 days.",
@@ -35,21 +101,42 @@ pub async fn create(
         ))
     })?;
     let elements = elements(&params, &env.settings, &format!("{}.{}", site.name, env.name))?;
-    let job = NewJob {
-        id: Uuid::new_v4(),
-        site: site.id,
-        env: Some(env.name.clone()),
-        kind: JobKind::Backup,
-        params: asked.params,
-        worker: app.jobs.worker(),
-        created: app.seconds(),
-    };
-    let id = job.id;
     let accept_smaller = params.accept_smaller;
-    let backup = BackupJob { site: site.clone(), env, elements, keep_for, accept_smaller };
-    app.start(job, Work::Backup(backup), Running::new(elements.iter())).await?;
-    let workflow = object::find(&app, &site, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(workflow)))
+    let backup = BackupJob { site: site.clone(), env: env.clone(), elements, keep_for, accept_smaller };
+    Ok((Work::Backup(backup), Running::new(elements.iter())))
+}
+
+fn restore(
+    site: &Site,
+    env: &Environment,
+    params: RestoreParams,
+    dry_run: bool,
+) -> Result<(Work, Running), ApiError> {
+    if params.archives.is_empty() && !params.undo {
+        return Err(ApiError::bad_request("No archive was named that is to be restored."));
+    }
+    let elements: Result<BTreeSet<Element>, _> =
+        params.archives.iter().map(|name| element_of(name)).collect();
+    let elements = elements?;
+    if elements.len() < params.archives.len() {
+        return Err(ApiError::bad_request("Of each element only one archive can be restored."));
+    }
+    let job = RestoreJob { site: site.clone(), env: env.clone(), params, dry_run };
+    Ok((Work::Restore(job), Running::new(elements)))
+}
+
+/// The archive that a key names: `<site uuid>/<env>/<folder>/<filename>`. Of which element it is, its name says: the
+/// client of Terminus asks for the same archive thrice, as each of the three elements.
+fn archive_of(key: &str) -> Result<String, ApiError> {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    element_of(name).map(|_| name.to_owned())
+}
+
+/// The element that an archive's name ends in.
+fn element_of(name: &str) -> Result<Element, ApiError> {
+    let stem = name.strip_suffix(".tar.gz").or_else(|| name.strip_suffix(".sql.gz"));
+    let element = stem.and_then(|stem| stem.rsplit('_').next()?.parse().ok());
+    element.ok_or_else(|| ApiError::bad_request(format!("{name} is no archive's name.")))
 }
 
 /// What is to be captured: what was asked for, less what the environment is known to have none of. An element of

@@ -63,7 +63,7 @@ impl GitOrder<'_> {
     pub fn decide(&mut self, scene: &Scene<'_>, source: &Source) -> Result<How, PartError> {
         if git::needs_objects(&self.order)? {
             let folder = objects::folder(self.cache, self.order.id);
-            objects::lay_out(scene, source, &folder)?;
+            objects::lay_out(scene, source, &folder, self.order.id)?;
             self.order.objects = Some(folder);
         }
         let staged = git::stage(&self.order, self.cache)?;

@@ -26,12 +26,13 @@ pub fn folder(cache: &Path, id: Uuid) -> PathBuf {
 }
 
 /// Lays the archive's repository out.
-pub fn lay_out(scene: &Scene<'_>, source: &Source, folder: &Path) -> Result<(), PartError> {
+pub fn lay_out(scene: &Scene<'_>, source: &Source, folder: &Path, id: Uuid) -> Result<(), PartError> {
     remove(folder)?;
     let fail = |source| ObjectsError { action: "making", path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(fail)?;
     let only = [b".git".to_vec()];
-    let order = TakeOut { element: Element::Code, archive: &source.archive, only: Some(&only), to: folder };
+    let order =
+        TakeOut { element: Element::Code, archive: &source.archive, only: Some(&only), to: folder, id };
     take_out(&order, scene.vault, scene.index, scene.observer)?;
     Ok(())
 }

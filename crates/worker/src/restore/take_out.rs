@@ -7,18 +7,20 @@ use std::sync::Arc;
 use undercroft_model::{Element, Observer};
 use undercroft_site::files::restore as files;
 use undercroft_vault::record::StreamKind;
+use uuid::Uuid;
 
 use super::ElementOrder;
 use super::error::{PartError, RestoreError};
 use crate::Workplace;
 
 /// Lays trees out in a folder: files and folders of these names alone, or all of them. Says of each element its
-/// archive, and what was done.
+/// archive, and what was done. `id` names what is made on the way.
 ///
 /// # Errors
 /// [`RestoreError`], also if anything of it is there already.
 pub fn take_out(
     elements: &[ElementOrder],
+    id: Uuid,
     paths: &[String],
     folder: &Path,
     place: &Workplace,
@@ -38,6 +40,7 @@ pub fn take_out(
             archive: &one.archive,
             only: (!only.is_empty()).then_some(&only),
             to: folder,
+            id,
         };
         let made = files::take_out(&order, &place.vault, &index, observer);
         let made = made.map_err(|error| fail(error.into()))?;

@@ -1,0 +1,191 @@
+//! Runs checks and sweeps of a site's vault.
+
+use std::sync::Arc;
+
+use undercroft_catalog::{JobState, Site};
+use undercroft_model::Element;
+use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
+use undercroft_vault::Vault;
+use undercroft_vault::check::{self, Depth};
+use undercroft_vault::sweep::{self, SweepError, SweepPlan, SweepPolicy, Swept};
+use undercroft_worker::chain;
+
+use super::Lease;
+use super::abandoned::adopt_backups;
+use super::ended::Ended;
+use super::running::Running;
+use crate::app::{blocking, seconds};
+use crate::{ApiError, App};
+
+/// A sweep gives way to whoever waits for it; so often it looks.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl From<SweepError> for Ended {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Cancelled(_) => Ended::cancelled(),
+            SweepError::Vault(error) => error.into(),
+            other => Ended::failed(chain(&other)),
+        }
+    }
+}
+
+impl App {
+    pub(super) async fn run_check(
+        self: &Arc<Self>,
+        lease: Lease,
+        site: Site,
+        params: CheckParams,
+        running: &Arc<Running>,
+    ) -> Result<(), Ended> {
+        running.restart([Element::Files]);
+        let depth = if params.quick { Depth::Lists } else { Depth::Content };
+        let app = Arc::clone(self);
+        let proof = self.at_work(lease, running, move |observer| {
+            let store = app.store()?;
+            let proof = check::vault(&store, site.id, &app.recovery.0, depth, observer)?;
+            // Noted, it heals with the next backup that meets the same content.
+            if !proof.damaged.is_empty() || !proof.disproved.is_empty() {
+                let vault = Vault::open(store, site.id, &app.recovery.0)?;
+                vault.note_damage(&proof.damaged, app.now().as_second())?;
+                vault.take_back_damage(&proof.disproved)?;
+            }
+            Ok::<_, undercroft_vault::VaultError>(proof)
+        });
+        let proof = proof.await??;
+        let outcome = CheckOutcome {
+            clean: proof.is_clean(),
+            backups: proof.backups,
+            packs: proof.packs,
+            read: proof.read,
+            problems: proof.problems.list.iter().take(200).map(ToString::to_string).collect(),
+            problems_total: proof.problems.total,
+            notes: proof.notes,
+        };
+        let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
+        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        if !outcome.clean {
+            let reason =
+                format!("{} things are wrong in the vault of {}.", outcome.problems_total, site.name);
+            return Err(Ended { state: JobState::Failed, reason });
+        }
+        self.end_well(lease).await
+    }
+
+    pub(super) async fn run_sweep(
+        self: &Arc<Self>,
+        mut lease: Lease,
+        site: Site,
+        params: SweepParams,
+        dry_run: bool,
+        running: &Arc<Running>,
+        fence: &mut Option<i64>,
+    ) -> Result<(), Ended> {
+        running.restart([]);
+        let mut told = SweepOutcome::default();
+        loop {
+            let (opener, id) = (Arc::clone(self), site.id);
+            let vault = blocking(move || opener.vault(id)).await??;
+            let done = self.sweep_once(lease, &vault, &params, dry_run, running).await?;
+            let mut again = done.is_none();
+            if let Some((plan, swept)) = &done {
+                again = swept.as_ref().is_some_and(|swept| swept.stopped);
+                add(&mut told, plan, swept.as_ref());
+                for purge in &plan.purge {
+                    let report = self.catalog.backup(purge.backup).await?;
+                    let name = report.map(|r| format!("{}.{} {}", r.site_name, r.env, r.folder));
+                    let name = name.unwrap_or_else(|| purge.backup.to_string());
+                    told.backups.push((name, purge.reason.clone()));
+                }
+            }
+            if !dry_run {
+                self.forget_swept(&vault, &site).await?;
+            }
+            if !again || running.was_stopped() {
+                break;
+            }
+            // Somebody waits: they go first, and what is left is planned anew afterwards.
+            running.give_way(false);
+            self.catalog.give_way(lease.id, lease.fence, self.seconds()).await?;
+            lease = self.wait_for_turn(lease.id, running).await?;
+            *fence = Some(lease.fence);
+        }
+        let json = serde_json::to_value(&told).map_err(|error| ApiError::internal(&error))?;
+        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        if running.was_stopped() {
+            return Err(Ended::cancelled());
+        }
+        self.end_well(lease).await
+    }
+
+    async fn sweep_once(
+        self: &Arc<Self>,
+        lease: Lease,
+        vault: &Vault,
+        params: &SweepParams,
+        dry_run: bool,
+        running: &Arc<Running>,
+    ) -> Result<Option<(SweepPlan, Option<Swept>)>, Ended> {
+        let policy = SweepPolicy {
+            most: if params.however_much { 100 } else { SweepPolicy::default().most },
+            clock_is_right: params.clock_is_right,
+            ..SweepPolicy::default()
+        };
+        let (vault, now, retention) = (vault.clone(), self.now(), self.policy());
+        let work = self.at_work(lease, running, move |observer| {
+            let plan = sweep::plan(&vault, &sweep::by_retention(retention, now), &policy, now, observer)?;
+            let swept = if dry_run { None } else { Some(sweep::run(&vault, &plan, observer)?) };
+            Ok::<_, SweepError>((plan, swept))
+        });
+        tokio::pin!(work);
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                done = &mut work => {
+                    return match done? {
+                        // It was still planning when somebody came.
+                        Err(SweepError::Cancelled(_)) if !running.was_stopped() => Ok(None),
+                        other => Ok(Some(other?)),
+                    };
+                }
+                _ = look.tick(), if !dry_run => {
+                    let job = self.catalog.job(lease.id).await?;
+                    if let Some(job) = job
+                        && self.catalog.is_waited_for(&job).await?
+                    {
+                        running.give_way(true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what was removed from the store out of the catalog, too.
+    async fn forget_swept(self: &Arc<Self>, vault: &Vault, site: &Site) -> Result<(), Ended> {
+        adopt_backups(&self.catalog, vault, site.id).await?;
+        let lister = vault.clone();
+        let there = blocking(move || lister.records()).await??;
+        for known in self.catalog.backup_ids(site.id).await? {
+            if !there.contains(&known) {
+                self.catalog.forget_backup(known).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds what a plan and its execution came to.
+fn add(told: &mut SweepOutcome, plan: &SweepPlan, swept: Option<&Swept>) {
+    let [dead, anew, _] = told.packs;
+    told.packs = [dead + plan.dead.len() as u64, anew + plan.rewrite.len() as u64, plan.spare.len() as u64];
+    match swept {
+        Some(swept) => {
+            told.frees += swept.bytes.removed as i64 - swept.bytes.written as i64;
+            told.refused.extend(swept.refused.iter().map(|one| format!("{}: {}", one.object, one.why)));
+        }
+        None => told.frees = plan.room.frees as i64,
+    }
+    (told.stays, told.living) = (plan.room.stays, plan.room.living);
+    told.waits = plan.waits.iter().map(|w| (w.until.map(seconds), w.bytes, w.reason.clone())).collect();
+    told.notes.extend(plan.notes.iter().cloned());
+}

@@ -1,0 +1,108 @@
+//! Runs a verification, and writes on the backups what it found.
+
+use std::sync::Arc;
+
+use undercroft_catalog::{Environment, JobState, Site};
+use undercroft_model::Marked;
+use undercroft_model::api::{VerifiedBackup, VerifyOutcome, VerifyParams};
+use undercroft_worker::restore::JournalPlace;
+use undercroft_worker::{VerifyError, VerifyOrder, chain, verify};
+
+use super::Lease;
+use super::ended::Ended;
+use super::running::Running;
+use crate::app::blocking;
+use crate::{ApiError, App};
+
+/// What a verify job is to do.
+pub struct VerifyJob {
+    /// The site.
+    pub site: Site,
+    /// The environment.
+    pub env: Environment,
+    /// What is asked.
+    pub params: VerifyParams,
+}
+
+impl From<VerifyError> for Ended {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Cancelled(_) => Ended::cancelled(),
+            VerifyError::Vault(error) => error.into(),
+            other => Ended::failed(chain(&other)),
+        }
+    }
+}
+
+impl App {
+    pub(super) async fn run_verify(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: VerifyJob,
+        running: &Arc<Running>,
+    ) -> Result<(), Ended> {
+        let VerifyJob { site, env, params } = job;
+        let who = format!("{}.{}", site.name, env.name);
+        let listed = self.listed(site.id, &env.name).await?;
+        let mut backups: Vec<_> = listed.into_iter().map(|standing| standing.report).collect();
+        if !params.folders.is_empty() {
+            backups.retain(|report| params.folders.contains(&report.folder.to_string()));
+        } else if !params.all {
+            backups.truncate(1);
+        }
+        if backups.is_empty() {
+            return Err(Ended::failed(format!(
+                "{who} has no such backup: backup:list {who} shows what there is."
+            )));
+        }
+        let (site_id, opener) = (site.id, Arc::clone(self));
+        let vault = blocking(move || opener.vault(site_id)).await??;
+        let (place, worker, folder) = (self.workplace(vault), self.jobs.worker(), self.data.restores());
+        let (deep, whole) = (params.deep, params.elements.is_empty());
+        let order = VerifyOrder {
+            id: lease.id,
+            site: site.id,
+            site_name: site.name,
+            env: env.name,
+            settings: env.settings,
+            backups,
+            elements: params.elements,
+            deep,
+        };
+        let proven = self.at_work(lease, running, move |observer| {
+            verify(&order, &place, JournalPlace { folder: &folder, worker }, observer)
+        });
+        let proven = proven.await??;
+        for (id, backup) in &proven {
+            // A proof of a part says nothing of the whole, unless what it says is bad.
+            if whole || !backup.good {
+                let mark = Marked::Proven {
+                    deep,
+                    good: backup.good,
+                    summary: summary(backup),
+                    details: serde_json::to_value(backup).unwrap_or_default(),
+                };
+                self.mark(site_id, *id, vec![mark]).await?;
+            }
+        }
+        let outcome = VerifyOutcome { backups: proven.into_iter().map(|(_, backup)| backup).collect() };
+        let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
+        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        let bad = outcome.backups.iter().filter(|backup| !backup.good).count();
+        if bad > 0 {
+            let reason = format!("{bad} of {} backups of {who} are damaged.", outcome.backups.len());
+            return Err(Ended { state: JobState::Failed, reason });
+        }
+        self.end_well(lease).await
+    }
+}
+
+fn summary(backup: &VerifiedBackup) -> String {
+    if backup.good {
+        return "every byte read, hashed and taken apart".to_owned();
+    }
+    let problems = backup.archives.iter().flat_map(|archive| archive.problems.first());
+    let total: u64 = backup.archives.iter().map(|archive| archive.problems_total).sum();
+    let first = problems.take(1).cloned().collect::<String>();
+    if total > 1 { format!("{total} problems: {first}; …") } else { first }
+}

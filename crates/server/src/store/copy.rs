@@ -1,0 +1,122 @@
+//! `POST store/copy`, `GET`/`DELETE store/copy/<id>`: brings the store to another one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use undercroft_model::api::{CopyObject, CopyParams};
+use undercroft_vault::copy::{self, CopyError, CopyPolicy, Watch, Which};
+use undercroft_vault::store;
+use undercroft_worker::chain;
+use uuid::Uuid;
+
+use crate::{ApiError, App};
+
+/// The copies of this program.
+#[derive(Default)]
+pub struct Copies(Mutex<HashMap<Uuid, Arc<Copying>>>);
+
+/// A copy at work.
+#[derive(Default)]
+struct Copying {
+    expected: AtomicU64,
+    done: AtomicU64,
+    stopped: AtomicBool,
+    ended: Mutex<Option<(String, String, Value)>>,
+}
+
+impl Watch for Copying {
+    fn expect(&self, _: Uuid, _: u64, bytes: u64) {
+        self.expected.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn copied(&self, _: Uuid, _: &str, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+}
+
+impl Copying {
+    fn object(&self, id: Uuid) -> CopyObject {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (result, reason, outcome) = match ended {
+            Some((result, reason, outcome)) => (Some(result), reason, outcome),
+            None => (None, String::new(), Value::Null),
+        };
+        let (expected, done) = (self.expected.load(Ordering::Relaxed), self.done.load(Ordering::Relaxed));
+        CopyObject { id, expected, done, result, reason, outcome }
+    }
+}
+
+impl Copies {
+    fn find(&self, id: Uuid) -> Result<Arc<Copying>, ApiError> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        found.ok_or_else(|| ApiError::not_found(format!("There is no copy {id}.")))
+    }
+}
+
+/// Begins a copy and answers at once.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    body: Result<Json<CopyParams>, JsonRejection>,
+) -> Result<Json<CopyObject>, ApiError> {
+    let Json(asked) = body?;
+    let from = app.store().map_err(|error| ApiError::internal(&error))?;
+    let own = app.data.root();
+    if !asked.to.is_absolute() || asked.to.starts_with(own) || own.starts_with(&asked.to) {
+        return Err(ApiError::bad_request(format!(
+            "{} can't take the copy: name a folder, by its whole path, that is not in the data folder {} nor around it.",
+            asked.to.display(),
+            own.display()
+        )));
+    }
+    let (id, copying) = (Uuid::new_v4(), Arc::new(Copying::default()));
+    app.copies.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&copying));
+    let watch = Arc::clone(&copying);
+    tokio::task::spawn_blocking(move || {
+        let which = if asked.sites.is_empty() { Which::All } else { Which::These(asked.sites) };
+        let policy = CopyPolicy {
+            remove: !asked.keep_all,
+            most: if asked.however_much { 100 } else { CopyPolicy::default().most },
+        };
+        let copied = store::local(asked.to)
+            .map_err(CopyError::Target)
+            .and_then(|to| copy::copy(from.as_ref(), &to, &which, &policy, watch.as_ref()));
+        let ended = match copied {
+            Ok(copied) => {
+                let bad =
+                    copied.vaults.iter().any(|vault| !vault.damaged.is_empty() || vault.withheld.is_some());
+                let (result, reason) = if bad {
+                    ("failed", "Not everything could be copied, or removed from the copy.")
+                } else {
+                    ("succeeded", "")
+                };
+                (result.to_owned(), reason.to_owned(), serde_json::to_value(&copied).unwrap_or_default())
+            }
+            Err(CopyError::Cancelled(_)) => {
+                ("aborted".to_owned(), "It was cancelled.".to_owned(), Value::Null)
+            }
+            Err(error) => ("failed".to_owned(), chain(&error), Value::Null),
+        };
+        *watch.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+    });
+    Ok(Json(copying.object(id)))
+}
+
+/// How far a copy is.
+pub async fn show(State(app): State<Arc<App>>, Path(id): Path<Uuid>) -> Result<Json<CopyObject>, ApiError> {
+    Ok(Json(app.copies.find(id)?.object(id)))
+}
+
+/// Stops a copy; the next one goes on from there.
+pub async fn cancel(State(app): State<Arc<App>>, Path(id): Path<Uuid>) -> Result<Json<Value>, ApiError> {
+    app.copies.find(id)?.stopped.store(true, Ordering::Release);
+    Ok(Json(json!({})))
+}

@@ -1,0 +1,4 @@
+//! The store as a whole: its copies, and the catalog made from it.
+
+pub mod copy;
+pub mod rebuild;
