@@ -120,15 +120,7 @@ impl<'p> Rewriter<'p> {
             }
             b'C' => {
                 reader.keep(b"C:")?;
-                reader.name()?;
-                reader.keep(b":")?;
-                let content = reader.counted(b'{', b'}')?;
-                let changed = self.text(content, depth + 1);
-                let content = changed.as_deref().unwrap_or(content);
-                reader.out.extend(format!("{}:{{", content.len()).as_bytes());
-                reader.out.extend_from_slice(content);
-                reader.out.push(b'}');
-                Some(())
+                self.custom(reader, depth)
             }
             b'E' => {
                 reader.keep(b"E:")?;
@@ -137,6 +129,19 @@ impl<'p> Rewriter<'p> {
             }
             _ => None,
         }
+    }
+
+    /// `3:"Box":5:{bytes}`, whose bytes a class wrote as it likes; most write serialized values.
+    fn custom(&mut self, reader: &mut Reader<'_>, depth: usize) -> Option<()> {
+        reader.name()?;
+        reader.keep(b":")?;
+        let content = reader.counted(b'{', b'}')?;
+        let changed = self.text(content, depth + 1);
+        let content = changed.as_deref().unwrap_or(content);
+        reader.out.extend(format!("{}:{{", content.len()).as_bytes());
+        reader.out.extend_from_slice(content);
+        reader.out.push(b'}');
+        Some(())
     }
 
     /// `2:{key value key value}`

@@ -9,6 +9,7 @@ mod bench;
 mod brought;
 mod killed;
 mod moves;
+mod random;
 mod refused;
 mod support;
 mod work_tree;

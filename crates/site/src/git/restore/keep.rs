@@ -122,9 +122,9 @@ fn write_tree(desk: &Desk<'_>, index: &std::path::Path) -> Result<String, Restor
 }
 
 fn commit(desk: &Desk<'_>, tree: &str, parents: &[String], message: &str) -> Result<String, RestoreError> {
-    let mut args = vec!["commit-tree", "--no-gpg-sign", tree, "-m", message];
+    let mut args = vec!["commit-tree", "--no-gpg-sign", tree, "-F", "-"];
     args.extend(parents.iter().map(String::as_str));
-    Ok(one_line(&desk.ask("keep the files", &desk.new_index(), &args)?))
+    Ok(one_line(&desk.ask_with("keep the files", &desk.new_index(), &args, message.as_bytes())?))
 }
 
 /// Sets a reference of ours.
