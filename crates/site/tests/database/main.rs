@@ -8,6 +8,7 @@ mod failures;
 mod incomplete;
 mod mysql;
 mod shared;
+mod stored;
 mod support;
 mod tls;
 mod whole;

@@ -39,7 +39,12 @@ pub(super) struct Hits {
 }
 
 impl Hits {
-    pub(super) fn new(vault: &Vault, named: &[PackFacts], looks: &[PackLook], notes: &[DamageNote]) -> Self {
+    pub(super) fn new(
+        vault: &Vault,
+        named: &[Arc<PackFacts>],
+        looks: &[PackLook],
+        notes: &[DamageNote],
+    ) -> Self {
         let mut index = Index::default();
         let there: HashMap<_, _> = looks.iter().map(|look| (look.id, look)).collect();
         for pack in named {
@@ -193,7 +198,7 @@ impl Hits {
     pub(super) fn tell(
         &self,
         looks: &[PackLook],
-        known: &HashMap<PackId, PackFacts>,
+        known: &HashMap<PackId, Arc<PackFacts>>,
         findings: &mut Findings,
         proof: &mut VaultProof,
     ) {
@@ -205,7 +210,7 @@ impl Hits {
             let lost = "it is cut short or otherwise not as long as it was";
             match &look.wrong {
                 Some(Wrong::Missing) => {
-                    let directory = look.facts.as_ref().map_or(&[][..], |facts| &facts.directory);
+                    let directory = look.facts.as_ref().map_or(&[][..], |facts| facts.directory.as_slice());
                     self.tell_of_lost(&look.name, directory, lost, proof);
                 }
                 // Who needs it is told; if nobody does, that it can't be read is still not as it should be.
@@ -234,7 +239,12 @@ impl Hits {
         proof.notes.push(format!("{name}: {how}; {text}"));
     }
 
-    fn tell_of_litter(&self, looks: &[PackLook], known: &HashMap<PackId, PackFacts>, proof: &mut VaultProof) {
+    fn tell_of_litter(
+        &self,
+        looks: &[PackLook],
+        known: &HashMap<PackId, Arc<PackFacts>>,
+        proof: &mut VaultProof,
+    ) {
         let unnamed: Vec<&PackLook> =
             looks.iter().filter(|look| !known.contains_key(&look.id) && look.facts.is_some()).collect();
         if !unnamed.is_empty() {

@@ -106,7 +106,7 @@ pub(super) fn segments(
     vault: &Vault,
     listed: &[Listed],
     findings: &mut Findings,
-) -> Result<(Vec<PackFacts>, u64), VaultError> {
+) -> Result<(Vec<Arc<PackFacts>>, u64), VaultError> {
     let (mut packs, mut bytes) = (Vec::new(), 0);
     for segment in listed {
         bytes += segment.len;
@@ -118,7 +118,7 @@ pub(super) fn segments(
             read_segment(&body).map_err(fail)
         };
         match read(vault, segment_of)? {
-            Ok(found) => packs.extend(found),
+            Ok(found) => packs.extend(found.into_iter().map(Arc::new)),
             Err(wrong) => {
                 let text = format!(
                     "{}; no backup is hit, since packs tell of themselves; delete it, and the next backup writes what \
@@ -207,10 +207,10 @@ pub(super) fn names(
 }
 
 /// The packs by name, the first segment that names one counting.
-pub(super) fn by_name(packs: &[PackFacts]) -> HashMap<PackId, PackFacts> {
+pub(super) fn by_name(packs: &[Arc<PackFacts>]) -> HashMap<PackId, Arc<PackFacts>> {
     let mut known = HashMap::new();
     for pack in packs {
-        known.entry(pack.id).or_insert_with(|| pack.clone());
+        known.entry(pack.id).or_insert_with(|| Arc::clone(pack));
     }
     known
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use undercroft_model::{Cancelled, Element, Observer};
@@ -24,7 +24,7 @@ pub(super) struct PackLook {
     pub id: PackId,
     pub name: String,
     /// What is in it, as the index says, or else its own directory; `None` if neither can be read.
-    pub facts: Option<PackFacts>,
+    pub facts: Option<Arc<PackFacts>>,
     /// Fragments of it that are damaged.
     pub bad: HashSet<FragmentRef>,
     /// What is wrong with it as a whole.
@@ -58,7 +58,7 @@ const END: &str =
 pub(super) fn look_at_all(
     vault: &Vault,
     packs: &[ListedPack],
-    known: &HashMap<PackId, PackFacts>,
+    known: &HashMap<PackId, Arc<PackFacts>>,
     depth: Depth,
     observer: &dyn Observer,
 ) -> Result<Vec<PackLook>, VaultError> {
@@ -106,7 +106,7 @@ impl Looker<'_> {
     fn look(
         &mut self,
         pack: &ListedPack,
-        known: Option<&PackFacts>,
+        known: Option<&Arc<PackFacts>>,
         depth: Depth,
     ) -> Result<PackLook, VaultError> {
         let ends_only = depth == Depth::Lists && known.is_none_or(|facts| facts.kind == ObjectKind::DataPack);
@@ -131,7 +131,7 @@ impl Looker<'_> {
     fn look_once(
         &mut self,
         pack: &ListedPack,
-        known: Option<&PackFacts>,
+        known: Option<&Arc<PackFacts>>,
         ends_only: bool,
     ) -> Result<PackLook, VaultError> {
         let mut look = PackLook {
@@ -187,7 +187,7 @@ impl Looker<'_> {
         match (&look.facts, directory) {
             (None, Some((kind, directory))) => {
                 let len = bytes.len() as u64;
-                look.facts = Some(PackFacts { id: look.id, kind, len, directory });
+                look.facts = Some(Arc::new(PackFacts { id: look.id, kind, len, directory }));
             }
             (Some(facts), Some((_, directory))) if facts.directory != directory => {
                 let text = "what its own directory says is not what the index says of it";
@@ -221,7 +221,7 @@ impl Looker<'_> {
 
     /// Proves every fragment.
     fn prove_all(&mut self, look: &mut PackLook, bytes: &[u8]) {
-        let Some(facts) = &look.facts else { return };
+        let Some(facts) = look.facts.clone() else { return };
         let Ok(key) = self.opener.key(bytes, facts.kind) else {
             look.bad.extend(&facts.directory);
             return;
