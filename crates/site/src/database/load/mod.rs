@@ -101,7 +101,8 @@ impl Shared<'_, '_> {
 pub(in crate::database) fn load(job: &Job<'_>, connections: usize) -> Result<Loaded, RestoreError> {
     let sections = job.dump.sections();
     let wanted = |section: &TextSection| match (job.only, section.label.kind) {
-        (None, kind) => kind != SectionKind::Preamble && kind != SectionKind::End,
+        (None, SectionKind::Preamble | SectionKind::End) => sections.len() == 1,
+        (None, _) => true,
         (Some(only), SectionKind::Table | SectionKind::Sequence) => only.contains(&section.label.name),
         (Some(_), _) => false,
     };
