@@ -49,7 +49,7 @@ fn dumps_of_mariadb_dump_come_back() {
 fn dumps_of_a_newer_mariadb_come_back_on_an_older_one() {
     let Some(newer) = newer::start() else { return };
     newer.run_sql("CREATE DATABASE shop CHARACTER SET utf8mb4 COLLATE utf8mb4_uca1400_ai_ci; USE shop;
-                   CREATE TABLE t (a VARCHAR(20) COLLATE utf8mb4_uca1400_ai_ci DEFAULT 'utf8mb4_uca1400_ai_ci');
+                   CREATE TABLE t (a VARCHAR(40) COLLATE utf8mb4_uca1400_ai_ci DEFAULT 'utf8mb4_uca1400_ai_ci');
                    INSERT INTO t VALUES ('utf8mb4_uca1400_ai_ci'); CREATE VIEW v AS SELECT a FROM t");
     let dump = Dump::of(&target(&newer, "shop"));
     drop(newer);

@@ -206,7 +206,7 @@ fn a_rename_that_the_server_left_half_done_is_finished_or_undone() {
 fn tables_that_others_hold_are_waited_for_and_the_holder_is_named() {
     let (server, dump, live) = shop();
     let mut holder = server.client();
-    holder.arg("--database=shop").stdin(Stdio::piped()).stdout(Stdio::piped());
+    holder.args(["--database=shop", "--unbuffered"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut holder = holder.spawn().unwrap();
     let mut says = holder.stdin.take().unwrap();
     says.write_all(b"BEGIN; SELECT * FROM extra;\n").unwrap();

@@ -42,8 +42,7 @@ pub(super) fn run_preamble(
 ) -> Result<(), RestoreError> {
     let Some(text) = preamble else { return Ok(()) };
     let section = "the beginning".to_owned();
-    Part { shared, connection, section, tail: Vec::new(), has_programs: false, programs: Vec::new() }
-        .run(text)?;
+    Part::new(shared, connection, section).run(text)?;
     Ok(())
 }
 
@@ -60,9 +59,7 @@ pub(super) fn load_section(
     }
     let text = shared.job.dump.open(place);
     let text = text.map_err(|source| RestoreError::Dump { section: section.clone(), source })?;
-    let part =
-        Part { shared, connection, section, tail: Vec::new(), has_programs: false, programs: Vec::new() };
-    let programs = part.run(text)?;
+    let programs = Part::new(shared, connection, section).run(text)?;
     if !programs.is_empty() {
         shared.parts().programs.insert(place, programs);
     }
@@ -76,11 +73,18 @@ struct Part<'p, 'j, 'a> {
     section: String,
     /// Settings since the last statement that was run, and the programs among them.
     tail: Vec<Vec<u8>>,
+    /// Settings that come before all else in a dump from elsewhere, which its programs count on.
+    first: Option<Vec<Vec<u8>>>,
     has_programs: bool,
     programs: Vec<Vec<u8>>,
 }
 
-impl Part<'_, '_, '_> {
+impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
+    fn new(shared: &'p Shared<'j, 'a>, connection: &'p mut Connection, section: String) -> Self {
+        let (tail, programs) = (Vec::new(), Vec::new());
+        Part { shared, connection, section, tail, first: None, has_programs: false, programs }
+    }
+
     fn run(mut self, text: impl Read) -> Result<Vec<Vec<u8>>, RestoreError> {
         let observer = self.shared.job.observer;
         let mut splitter = Splitter::new(text);
@@ -160,7 +164,13 @@ impl Part<'_, '_, '_> {
 
     /// Programs that came before are complete; settings without any are not needed again.
     fn settle(&mut self) {
+        if self.first.is_none() && self.section == "the beginning" {
+            self.first = Some(self.tail.clone());
+        }
         if std::mem::take(&mut self.has_programs) {
+            if self.programs.is_empty() {
+                self.programs.extend(self.first.iter().flatten().cloned());
+            }
             self.programs.append(&mut self.tail);
         }
         self.tail.clear();
