@@ -589,6 +589,59 @@ fn a_store_that_stays_full_is_swept_as_far_as_that_goes() {
     assert_near(keeping.bytes(), fresh(&[3]));
 }
 
+/// A real file system without a byte left, filled by a backup that failed: sweeping makes room, and the backup that
+/// failed then succeeds.
+#[test]
+fn a_full_disk_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+        .arg(folder.path())
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("not run: only root can mount a small file system");
+        return;
+    }
+    let path = folder.path().to_owned();
+    let result = std::panic::catch_unwind(|| {
+        let keeping = common::keep::keeping_in(folder);
+        // The one that goes has packs of its own.
+        keeping.backup(2, 1, 1000, &tree(2));
+        keeping.backup(1, 0, 10, &tree(1));
+        let second = keeping.read(2).unwrap();
+        let mut large = tree(3);
+        large.file("large", noise(9, 2_500_000));
+        assert!(keeping.try_backup(3, 2, 1000, &large).is_err());
+        // The very last bytes.
+        for len in [1 << 20, 1 << 16, 1 << 12] {
+            for n in 0..4096 {
+                let file = keeping.folder.path().join(format!("fill-{len}-{n}"));
+                if std::fs::write(&file, vec![1; len]).is_err() {
+                    let _ = std::fs::remove_file(file);
+                    break;
+                }
+            }
+        }
+        let swept = keeping.sweep(20);
+        assert_eq!(swept.backups.len(), 1, "{swept:?}");
+        assert!(swept.packs.bytes > 300_000, "{swept:?}");
+        assert!(keeping.read(2).unwrap() == second);
+        for file in std::fs::read_dir(keeping.folder.path()).unwrap().flatten() {
+            if file.file_name().to_string_lossy().starts_with("fill-") {
+                std::fs::remove_file(file.path()).unwrap();
+            }
+        }
+        keeping.sweep(20);
+        keeping.backup(3, 20, 1000, &large);
+        keeping.all_whole();
+        // The folder goes once nothing is mounted on it.
+        std::mem::forget(keeping);
+    });
+    assert!(std::process::Command::new("umount").arg(&path).status().unwrap().success());
+    std::fs::remove_dir(&path).unwrap();
+    result.unwrap();
+}
+
 /// Segments that name packs that are gone do not stay, and many small ones become one.
 #[test]
 fn the_index_does_not_grow_for_ever() {

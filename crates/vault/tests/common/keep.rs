@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use undercroft_model::retention::Policy;
 use undercroft_model::{
     BackupFolder, BackupKind, BackupReport, Element, ElementReport, ElementState, Mark, Marked, Silent,
@@ -32,7 +32,11 @@ pub struct Keeping {
 }
 
 pub fn keeping() -> Keeping {
-    let folder = tempfile::tempdir().unwrap();
+    keeping_in(tempfile::tempdir().unwrap())
+}
+
+/// The same in a folder that is there.
+pub fn keeping_in(folder: tempfile::TempDir) -> Keeping {
     let store = Faulty::around(Arc::new(store::local(folder.path()).unwrap()));
     let vault = vault_on(store.clone());
     Keeping { folder, store, vault }
@@ -153,9 +157,4 @@ impl Keeping {
         let record = self.vault.read_record(Uuid::from_u128(id))?;
         download(&self.vault, &record.archives[0])
     }
-}
-
-/// So many days.
-pub fn days(days: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * days)
 }
