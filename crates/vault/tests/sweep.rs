@@ -285,6 +285,12 @@ fn a_backup_beside_a_sweep_that_sleeps_is_whole() {
 /// Deletes that are answered at once and executed much later, after other backups were made: none hits what lives.
 #[test]
 fn deletes_that_come_late_hit_nothing_that_lives() {
+    deletes_come_late(false);
+    deletes_come_late(true);
+}
+
+/// The deletes come after two more backups, or after another sweep and one more.
+fn deletes_come_late(swept_again: bool) {
     let keeping = three();
     let plan = keeping.plan(21, &bold()).unwrap();
     let late = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -305,15 +311,17 @@ fn deletes_that_come_late_hit_nothing_that_lives() {
     // The same content again, of which all packs are still there.
     keeping.backup(4, 21, 1000, &tree(1));
     keeping.backup(5, 22, 1000, &tree(2));
-    keeping.sweep(23);
-    keeping.backup(6, 24, 1000, &tree(2));
+    if swept_again {
+        keeping.sweep(23);
+        keeping.backup(6, 24, 1000, &tree(2));
+    }
     let names = late.lock().unwrap().clone();
     assert!(names.len() > 5);
     let store = undercroft_vault::store::local(keeping.folder.path()).unwrap();
     for name in names {
         undercroft_vault::store::Store::delete(&store, &name).unwrap();
     }
-    assert_eq!(keeping.backups(), [3, 4, 5, 6]);
+    assert_eq!(keeping.backups().len(), if swept_again { 4 } else { 3 });
     keeping.all_whole();
 }
 
