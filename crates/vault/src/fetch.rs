@@ -9,6 +9,7 @@ use crate::fragment::FragmentRef;
 use crate::index::{Index, Located};
 use crate::pack::{PackId, open_fragment};
 use crate::seal::{self, BodyKey, HEADER_LEN, OpenError, TAG_LEN};
+use crate::store::StoreError;
 use crate::vault::Vault;
 
 /// Sealed bytes that are held at a time.
@@ -27,6 +28,8 @@ struct Packs {
     vault: Vault,
     index: Arc<Index>,
     keys: HashMap<PackId, BodyKey>,
+    /// Whether the index was read again since the fetcher was made.
+    refreshed: bool,
 }
 
 /// A stretch of a pack that is read in one go.
@@ -38,7 +41,7 @@ struct Stretch {
 impl Fetcher {
     /// A reader of what `index` knows.
     pub fn new(vault: &Vault, index: Arc<Index>) -> Self {
-        let packs = Packs { vault: vault.clone(), index, keys: HashMap::new() };
+        let packs = Packs { vault: vault.clone(), index, keys: HashMap::new(), refreshed: false };
         Fetcher { packs, deflater: Deflater::new() }
     }
 
@@ -78,14 +81,28 @@ impl Packs {
         fragments: &[FragmentRef],
         mut take: impl FnMut(&FragmentRef, &[u8]) -> Result<(), VaultError>,
     ) -> Result<(), VaultError> {
-        let located = fragments.iter().map(|f| self.locate(f)).collect::<Result<Vec<_>, _>>()?;
-        let mut rest = &located[..];
-        while !rest.is_empty() {
-            let (window, after) = rest.split_at(window(rest));
-            self.read_window(window, &mut take)?;
-            rest = after;
+        let mut located = self.locate_all(fragments)?;
+        let mut done = 0;
+        while done < located.len() {
+            let window = &located[done..done + window(&located[done..])];
+            match self.read_window(window, &mut take) {
+                // Nothing of the window was given out yet. A sweep may have moved it to another pack.
+                Err(VaultError::Store(StoreError::Missing { .. })) if !self.refreshed => {
+                    self.refreshed = true;
+                    self.index = Arc::new(self.vault.read_index()?);
+                    located = self.locate_all(fragments)?;
+                }
+                other => {
+                    other?;
+                    done += window.len();
+                }
+            }
         }
         Ok(())
+    }
+
+    fn locate_all(&self, fragments: &[FragmentRef]) -> Result<Vec<Located>, VaultError> {
+        fragments.iter().map(|fragment| self.locate(fragment)).collect()
     }
 
     fn locate(&self, fragment: &FragmentRef) -> Result<Located, VaultError> {

@@ -1,7 +1,8 @@
 //! Everything stored for one site: fragments, packs, manifests, archives.
 //!
 //! Streams come in through [`stream`] and are written by [`tree`] and [`text`] into a [`session`]; a backup exists
-//! once its [`record`] is in the [`store`]. They go out through [`archive`]. The bytes of it all are described in
+//! once its [`record`] is in the [`store`]. They go out through [`archive`]. What no backup needs any more is removed by a
+//! [`sweep`]; a store is brought to another by a [`copy`](mod@copy). The bytes of it all are described in
 //! `docs/format.md`, well enough to write another reader. The vault knows streams and stores and nothing of sites;
 //! beside outside crates it uses `undercroft-model` alone.
 //!

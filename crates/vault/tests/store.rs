@@ -105,6 +105,18 @@ fn listings_are_whole_and_in_order(kind: &impl Kind) {
     assert_eq!(store.list("").unwrap().len(), 6, "and nothing of the store's own");
 }
 
+/// The sweep spares what is young by the store's own time.
+#[test]
+fn a_local_store_tells_when_an_object_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store::local(folder.path()).unwrap();
+    store.put("v/a", b"x").unwrap();
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let file = fs::File::options().write(true).open(folder.path().join("v/a")).unwrap();
+    file.set_modified(long_ago).unwrap();
+    assert_eq!(store.list("v/").unwrap()[0].modified, Some(long_ago));
+}
+
 fn the_first_put_stays(kind: &impl Kind) {
     let store = kind.open();
     store.put("object", b"first").unwrap();

@@ -13,6 +13,7 @@ use common::{Tree, backup_tree, chain, download, noise, text};
 use jiff::Timestamp;
 use undercroft_model::retention::Policy;
 use undercroft_model::{Element, Observer, Remark, Silent};
+use undercroft_vault::archive::write_range;
 use undercroft_vault::session::Session;
 use undercroft_vault::sweep::{self, Brake, SweepError, SweepPolicy, Swept};
 use undercroft_vault::{MarkError, VaultError};
@@ -364,6 +365,21 @@ fn a_backup_that_is_brought_back_at_the_last_moment_stays_or_the_answer_is_no() 
         keeping.all_whole();
     }
     assert!(saved > 3 && late > 3, "{saved} {late}");
+}
+
+/// A download that began before a sweep goes on after it, though what it reads was moved to other packs.
+#[test]
+fn a_download_outlives_a_sweep() {
+    let keeping = three();
+    let third = keeping.read(3).unwrap();
+    let index = Arc::new(keeping.vault.read_index().unwrap());
+    let record = keeping.vault.read_record(Uuid::from_u128(3)).unwrap();
+    let plan = keeping.plan(21, &bold()).unwrap();
+    assert!(!plan.rewrite.is_empty());
+    sweep::run(&keeping.vault, &plan, &Silent).unwrap();
+    let (archive, mut bytes) = (&record.archives[0], vec![]);
+    write_range(&keeping.vault, &index, archive, 0..archive.len(), &mut bytes).unwrap();
+    assert!(bytes == third);
 }
 
 fn brake(result: Result<impl Sized, SweepError>) -> Brake {
