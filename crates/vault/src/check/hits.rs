@@ -23,6 +23,9 @@ use crate::record::{ArchiveRecord, ManifestRoot};
 use crate::seal::TAG_LEN;
 use crate::vault::Vault;
 
+/// How something is lost, and in which object.
+type Lack = (Wrong, Option<String>);
+
 /// Walks through all that archives need, and finds who needs what is lost.
 pub(super) struct Hits {
     vault: Vault,
@@ -74,7 +77,7 @@ impl Hits {
     }
 
     /// Notes that an archive needs a fragment. If it is lost: where it was, and how.
-    fn need(&mut self, fragment: &FragmentRef, findings: &mut Findings) -> Option<(Wrong, Option<String>)> {
+    fn need(&mut self, fragment: &FragmentRef, findings: &mut Findings) -> Option<Lack> {
         if let Some(number) = self.index.number(fragment) {
             if let Some(word) = self.needed.get_mut(number / 64) {
                 *word |= 1 << (number % 64);
@@ -107,9 +110,33 @@ impl Hits {
     ) -> Result<(), VaultError> {
         let at = At { backup: Some(backup), archive: &archive.name };
         let mut fetcher = Fetcher::new(&self.vault, Arc::clone(&self.index));
-        let mut fragments = archive.manifest.fragments.clone();
+        let (root, bad) = self.list(&mut fetcher, &archive.manifest, findings)?;
+        let mut last = None;
+        let (wrong, object) = match (self.items(fetcher, &root, at, archive, &mut last, findings), bad) {
+            (Ok(()), None) => return Ok(()),
+            (Ok(()), Some(bad)) => bad,
+            (Err(error), Some(bad)) if is_malformed(&error) => bad,
+            (Err(error), None) if is_malformed(&error) => (
+                Wrong::Flaw("its list contradicts itself: it was not written by Undercroft".to_owned()),
+                None,
+            ),
+            // What was proven a moment ago can't be read now.
+            (Err(error), _) => return Err(error),
+        };
+        findings.all_after(object.as_deref(), &wrong, at, last.as_deref());
+        Ok(())
+    }
+
+    /// A manifest's fragments as far as they can be read in order, and what is wrong with the next.
+    fn list(
+        &mut self,
+        fetcher: &mut Fetcher,
+        root: &ManifestRoot,
+        findings: &mut Findings,
+    ) -> Result<(ManifestRoot, Option<Lack>), VaultError> {
+        let mut fragments = root.fragments.clone();
         let mut bad = None;
-        for level in (0..=archive.manifest.level).rev() {
+        for level in (0..=root.level).rev() {
             let mut readable = Vec::with_capacity(fragments.len());
             for fragment in &fragments {
                 match self.need(fragment, findings) {
@@ -126,21 +153,7 @@ impl Hits {
                 fragments = std::iter::from_fn(|| reader.fragment().ok()).collect();
             }
         }
-        let root = ManifestRoot { level: 0, fragments };
-        let mut last = None;
-        let (wrong, object) = match (self.items(fetcher, &root, at, archive, &mut last, findings), bad) {
-            (Ok(()), None) => return Ok(()),
-            (Ok(()), Some(bad)) => bad,
-            (Err(error), Some(bad)) if is_malformed(&error) => bad,
-            (Err(error), None) if is_malformed(&error) => (
-                Wrong::Flaw("its list contradicts itself: it was not written by Undercroft".to_owned()),
-                None,
-            ),
-            // What was proven a moment ago can't be read now.
-            (Err(error), _) => return Err(error),
-        };
-        findings.all_after(object.as_deref(), &wrong, at, last.as_deref());
-        Ok(())
+        Ok((ManifestRoot { level: 0, fragments }, bad))
     }
 
     fn items(

@@ -83,6 +83,17 @@ const USUAL: [&[u8]; 9] = [
     b"Final view",
 ];
 
+/// Where a byte between quotes leads.
+fn quoted(by: u8, escaped: bool, byte: u8) -> State {
+    match byte {
+        _ if escaped => State::Quoted { by, escaped: false },
+        b'\\' if by != b'`' => State::Quoted { by, escaped: true },
+        // A doubled quote closes and opens again, which comes to the same.
+        byte if byte == by => State::Plain,
+        _ => State::Quoted { by, escaped: false },
+    }
+}
+
 impl Scanner {
     /// Reads on until a statement has ended; `None` once the text is used up.
     pub(super) fn next(&mut self, rest: &mut &[u8]) -> Option<Statement> {
@@ -162,13 +173,7 @@ impl Scanner {
             State::Line => self.keep_line(byte, 32),
             State::Quoted { by, escaped } => {
                 self.keep(byte);
-                self.state = match byte {
-                    _ if escaped => State::Quoted { by, escaped: false },
-                    b'\\' if by != b'`' => State::Quoted { by, escaped: true },
-                    // A doubled quote closes and opens again, which comes to the same.
-                    byte if byte == by => State::Plain,
-                    _ => State::Quoted { by, escaped: false },
-                };
+                self.state = quoted(by, escaped, byte);
             }
             State::Program => return self.program(byte),
         }
