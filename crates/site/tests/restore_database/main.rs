@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bench;
 #[path = "../database/compare.rs"]
 mod compare;
 mod oracle;
