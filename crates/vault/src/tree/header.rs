@@ -47,9 +47,9 @@ fn checked<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8; BLOCK], Malformed> {
 
 /// Octal digits, ended by a zero or a space.
 fn octal(field: &[u8]) -> Result<u64, Malformed> {
-    let digits = field.iter().take_while(|byte| !matches!(byte, 0 | b' '));
-    digits.fold(Ok(0u64), |value, digit| match digit {
-        b'0'..=b'7' => value?.checked_mul(8).map(|value| value + u64::from(digit - b'0')).ok_or(Malformed),
+    let mut digits = field.iter().take_while(|byte| !matches!(byte, 0 | b' '));
+    digits.try_fold(0u64, |value, digit| match digit {
+        b'0'..=b'7' => value.checked_mul(8).map(|value| value + u64::from(digit - b'0')).ok_or(Malformed),
         _ => Err(Malformed),
     })
 }

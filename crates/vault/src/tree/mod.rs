@@ -7,6 +7,7 @@ mod previous;
 mod read;
 mod runs;
 pub mod take;
+mod wanted;
 
 use std::collections::VecDeque;
 

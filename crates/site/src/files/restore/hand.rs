@@ -17,8 +17,8 @@ use super::super::facts::Facts;
 use super::super::xattrs as attributes;
 use super::error::PrepareError;
 use super::ground::{Spot, split};
-use super::layout::{Folder, Shared};
 use super::made::Looks;
+use super::shared::{Folder, Shared};
 
 /// Content is read back in stretches of this size.
 const STRETCH: usize = 256 << 10;

@@ -71,7 +71,8 @@ impl Rules {
             }
             while let Some((name, is_folder)) = listing.next() {
                 let inside = join(&path, name);
-                if !wanted.holds(&inside) && !(is_folder && wanted.leads_to(&inside)) {
+                let leads = is_folder && wanted.leads_to(&inside);
+                if !leads && !wanted.holds(&inside) {
                     continue;
                 }
                 if let Some(kept) = self.stays(&folder, name, &inside, is_folder) {

@@ -1,187 +1,32 @@
 //! Laying a whole tree out: folders are made in order by one thread, what is in them by several.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{AtFlags, Mode, linkat, mkdirat};
 use rustix::io::Errno;
-use undercroft_model::{Cancelled, Element, Observer, Weight};
+use undercroft_model::{Cancelled, Weight};
 use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::index::Index;
 use undercroft_vault::manifest_io::ManifestReader;
 use undercroft_vault::record::ArchiveRecord;
-use undercroft_vault::stream::{Entry, EntryKind, FileTime};
+use undercroft_vault::stream::{Entry, EntryKind};
 use undercroft_vault::tree::compare::Proofs;
-use undercroft_vault::tree::take::{Run, Runs, Wanted, Xattrs};
+use undercroft_vault::tree::take::{Run, Runs, Wanted};
 use undercroft_vault::{Vault, VaultError};
 
-use super::super::words::subject;
 use super::error::PrepareError;
-use super::ground::{Ground, above};
+use super::ground::above;
 use super::hand::Hand;
 use super::kept::Kept;
-use super::made::Looks;
-use super::tally::Tally;
-use super::{Prepared, Sum};
+use super::shared::Shared;
 
 /// So many runs may wait for each hand.
 const AHEAD: usize = 8;
 /// More hands than this gain nothing: the file system is the limit.
 const HANDS: usize = 8;
-
-/// A folder that was made, and how it is to look once all is in it.
-#[derive(Debug)]
-pub struct Folder {
-    /// Its path.
-    pub path: Vec<u8>,
-    /// Owner, permissions, time.
-    pub looks: Looks,
-    /// Extended attributes.
-    pub xattrs: Xattrs,
-}
-
-/// What all hands share.
-pub struct Shared<'s> {
-    /// The tree that is laid out.
-    pub tree: Ground,
-    /// The live tree, if there is one.
-    pub live: Option<Ground>,
-    /// When the safety backup's walk began, if there is one.
-    pub captured: Option<FileTime>,
-    /// What could not be made as it was.
-    pub tally: Tally,
-    /// Where it all is, for messages.
-    pub stage: &'s Path,
-    /// For the observer.
-    pub element: Element,
-    /// Who watches.
-    pub observer: &'s dyn Observer,
-    folders: Mutex<Vec<Folder>>,
-    counts: Counts,
-    error: Mutex<Option<PrepareError>>,
-    stop: AtomicBool,
-}
-
-#[derive(Default)]
-struct Counts {
-    linked: (AtomicU64, AtomicU64),
-    written: (AtomicU64, AtomicU64),
-    other: AtomicU64,
-}
-
-impl<'s> Shared<'s> {
-    /// Nothing laid out yet.
-    pub fn new(
-        tree: Ground,
-        live: Option<Ground>,
-        stage: &'s Path,
-        element: Element,
-        observer: &'s dyn Observer,
-    ) -> Self {
-        Shared {
-            tree,
-            live,
-            captured: None,
-            tally: Tally::default(),
-            stage,
-            element,
-            observer,
-            folders: Mutex::default(),
-            counts: Counts::default(),
-            error: Mutex::default(),
-            stop: AtomicBool::new(false),
-        }
-    }
-
-    /// Whether hands are to stop.
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.observer.cancelled()
-    }
-
-    /// A file was linked.
-    pub fn linked(&self, entry: &Entry) {
-        self.counts.linked.0.fetch_add(1, Ordering::Relaxed);
-        self.counts.linked.1.fetch_add(entry.size, Ordering::Relaxed);
-        self.observer.advance(self.element, 0, entry.size);
-    }
-
-    /// Something was written.
-    pub fn written(&self, entry: &Entry) {
-        if entry.kind != EntryKind::File {
-            self.counts.other.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        self.counts.written.0.fetch_add(1, Ordering::Relaxed);
-        self.counts.written.1.fetch_add(entry.size, Ordering::Relaxed);
-        self.observer.advance(self.element, entry.size, 0);
-    }
-
-    /// A folder was made, and is to look so in the end.
-    pub fn folder(&self, folder: Folder) {
-        self.counts.other.fetch_add(1, Ordering::Relaxed);
-        lock(&self.folders).push(folder);
-    }
-
-    /// Something failed with a path.
-    pub fn failed(
-        &self,
-        path: &[u8],
-        action: &'static str,
-        error: impl Into<std::io::Error>,
-    ) -> PrepareError {
-        PrepareError::failed(path, self.stage, action, error.into())
-    }
-
-    /// The archive contradicts itself.
-    pub fn nonsense(&self, path: &[u8], what: &'static str) -> PrepareError {
-        PrepareError::Nonsense { path: subject(path), what }
-    }
-
-    /// Keeps the first error, and stops the others.
-    fn fail(&self, error: PrepareError) {
-        self.stop.store(true, Ordering::Relaxed);
-        lock(&self.error).get_or_insert(error);
-    }
-
-    /// What was done.
-    pub fn prepared(&self) -> Prepared {
-        let sum = |pair: &(AtomicU64, AtomicU64)| Sum {
-            entries: pair.0.load(Ordering::Relaxed),
-            bytes: pair.1.load(Ordering::Relaxed),
-        };
-        let (linked, written) = (sum(&self.counts.linked), sum(&self.counts.written));
-        let entries = Sum {
-            entries: linked.entries + written.entries + self.counts.other.load(Ordering::Relaxed),
-            bytes: linked.bytes + written.bytes,
-        };
-        Prepared { entries, linked, written, kept: 0 }
-    }
-
-    /// Gives all folders their looks, the deepest first: a folder may forbid to reach what is in it. Gives those that
-    /// are named in `stays`, whose looks are not set.
-    pub fn finish_folders(&self, stays: &HashSet<Vec<u8>>) -> Result<HashMap<Vec<u8>, Looks>, PrepareError> {
-        let mut folders = std::mem::take(&mut *lock(&self.folders));
-        folders.sort_unstable_by(|a, b| b.path.cmp(&a.path));
-        let mut left = HashMap::new();
-        for Folder { path, looks, xattrs } in folders {
-            if stays.contains(&path) {
-                left.insert(path, looks);
-                continue;
-            }
-            let set = self.tree.folder(&path).and_then(|fd| looks.set(fd, &xattrs, &path, &self.tally));
-            set.map_err(|error| self.failed(&path, "set its owner, permissions and time", error))?;
-        }
-        Ok(left)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// An archive that is laid out.
 #[derive(Clone, Copy)]
@@ -318,7 +163,7 @@ fn one_pass(
     if shared.observer.cancelled() {
         return Err(Cancelled.into());
     }
-    if let Some(error) = lock(&shared.error).take() {
+    if let Some(error) = shared.error() {
         return Err(error);
     }
     Ok(feed.links)

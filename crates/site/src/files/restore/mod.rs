@@ -22,6 +22,7 @@ mod made;
 mod plan;
 mod prepare;
 mod remove;
+mod shared;
 mod stage;
 mod switch;
 mod take_out;

@@ -19,8 +19,9 @@ use super::super::words::subject;
 use super::error::PrepareError;
 use super::ground::{Ground, above, join, split};
 use super::kept::{Kept, Rules};
-use super::layout::{Folder, Shared, Source, Stays, lay_out};
+use super::layout::{Source, Stays, lay_out};
 use super::made::{Looks, Made, Stay, TREE, Unit};
+use super::shared::{Folder, Shared};
 use super::stage::wanted;
 use super::{Order, Prepared, Staged, Way};
 

@@ -317,6 +317,110 @@ fn grounds(staged: &Staged) -> rustix::io::Result<(Ground, Ground)> {
 
 /// Exchanges two names in one step.
 fn swap(a: &Spot, b: &Spot) -> rustix::io::Result<()> {
+    #[cfg(test)]
+    if tests::OLD_FILE_SYSTEM.get() {
+        return Err(Errno::INVAL);
+    }
     let (from, to) = (a.name.as_slice(), b.name.as_slice());
     renameat_with(&a.folder, from, &b.folder, to, RenameFlags::EXCHANGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+
+    use undercroft_model::{Element, Silent};
+    use uuid::Uuid;
+
+    use super::*;
+
+    thread_local! {
+        /// No two names can be exchanged in one step.
+        pub static OLD_FILE_SYSTEM: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn inode(path: &std::path::Path) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).unwrap().ino()
+    }
+
+    /// A live folder and a prepared one, each with a file that says which it is.
+    fn prepared() -> (tempfile::TempDir, Staged) {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, stage) = (folder.path().join("live"), folder.path().join("stage"));
+        for (path, text) in [(&place, "old"), (&stage.join(TREE), "new")] {
+            fs::create_dir_all(path).unwrap();
+            fs::write(path.join("which"), text).unwrap();
+        }
+        let unit = Unit { path: Vec::new(), new: Some(inode(&stage.join(TREE))), old: Some(inode(&place)) };
+        Made { units: vec![unit], ..Made::default() }.write(&stage).unwrap();
+        let (element, way, parents) = (Element::Files, Way::Beside, Vec::new());
+        let since = (i64::MAX, 0);
+        let id = Uuid::nil();
+        (folder, Staged { id, element, place, way, stage, parents, partial: false, since })
+    }
+
+    fn which(staged: &Staged) -> String {
+        fs::read_to_string(staged.place.join("which")).unwrap()
+    }
+
+    fn open(staged: &Staged) -> Switch<'_> {
+        Switch::open(staged).unwrap().unwrap()
+    }
+
+    #[test]
+    fn an_old_file_system_switches_in_steps() {
+        OLD_FILE_SYSTEM.set(true);
+        let (_folder, staged) = prepared();
+        for _ in 0..2 {
+            open(&staged).forward(&Silent).unwrap();
+            assert_eq!(which(&staged), "new");
+            open(&staged).back(&Silent).unwrap();
+            assert_eq!(which(&staged), "old");
+        }
+    }
+
+    /// Every state between the steps, in either direction, and what each phase makes of it.
+    #[test]
+    fn a_switch_that_was_cut_short_between_steps_goes_on_or_back() {
+        OLD_FILE_SYSTEM.set(true);
+        for forward in [true, false] {
+            for steps in 0..=3 {
+                for phase in ["forward", "back", "finish"] {
+                    let (_folder, staged) = prepared();
+                    let switch = open(&staged);
+                    if !forward {
+                        switch.forward(&Silent).unwrap();
+                    }
+                    let unit = &switch.made.units[0];
+                    let (live, tree) = switch.spots(b"").unwrap();
+                    let aside = switch.aside(unit).unwrap();
+                    for (from, to) in
+                        [(&live, &aside), (&tree, &live), (&aside, &tree)].into_iter().take(steps)
+                    {
+                        from.move_to(to).unwrap();
+                    }
+                    let done = match phase {
+                        "forward" => switch.forward(&Silent),
+                        "back" => switch.back(&Silent),
+                        _ => switch.finish(&Silent),
+                    };
+                    // Nobody goes forward from halfway back.
+                    if phase == "forward" && !forward && [1, 2].contains(&steps) {
+                        continue;
+                    }
+                    done.unwrap();
+                    let is_new = if forward { steps > 1 } else { steps == 0 };
+                    let expected = match phase {
+                        "forward" => "new",
+                        "back" => "old",
+                        _ if is_new => "new",
+                        _ => "old",
+                    };
+                    assert_eq!(which(&staged), expected, "{phase} after {steps}, {forward}");
+                }
+            }
+        }
+    }
 }

@@ -9,7 +9,9 @@ use super::super::words::subject;
 
 /// Shortcomings by their words: how many there were, and the first path.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<BTreeMap<(Weight, String), (u64, Vec<u8>)>>);
+pub struct Tally(Mutex<Known>);
+
+type Known = BTreeMap<(Weight, String), (u64, Vec<u8>)>;
 
 impl Tally {
     /// Counts one.
