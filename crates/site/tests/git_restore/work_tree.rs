@@ -124,7 +124,25 @@ fn untracked_files_in_the_way_are_kept_and_folders_refused() {
     fs::remove_file(site.join("web/core.d")).unwrap();
     std::os::unix::fs::symlink("/nowhere", site.join("web/core.d")).unwrap();
     assert!(matches!(play.restore(&order), Err(RestoreError::InTheWay { .. })));
+    fs::remove_file(site.join("web/core.d")).unwrap();
     assert!(before.contains_key("file \"topic.txt/upload.jpg\""));
+    // What git knows as a link or folder may have become the other, and hold what git does not know.
+    git(site, &["checkout", "-q", "--", "."]);
+    for name in ["web/link", "web/core"] {
+        fs::rename(site.join(name), site.join("aside")).unwrap();
+        if name == "web/link" {
+            put(site, "web/link/upload.jpg", "far too many to be kept");
+        } else {
+            std::os::unix::fs::symlink("/srv/core", site.join(name)).unwrap();
+        }
+        let before = seen(site);
+        let error = play.restore(&order).unwrap_err();
+        assert!(matches!(&error, RestoreError::InTheWay { path, .. } if path == name), "{error}");
+        assert_same(&before, &seen(site));
+        let _ = fs::remove_dir_all(site.join(name));
+        let _ = fs::remove_file(site.join(name));
+        fs::rename(site.join("aside"), site.join(name)).unwrap();
+    }
 }
 
 #[test]

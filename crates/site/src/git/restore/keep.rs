@@ -4,7 +4,7 @@
 //! writes over. Its parents are the commit that the branch was at, and one whose tree is the index. Its message says
 //! what HEAD and the branch were.
 
-use super::desk::Desk;
+use super::desk::{Desk, path_of};
 use super::view::{self, View, Wishes};
 use super::{Part, RestoreError};
 use crate::git::GitError;
@@ -108,13 +108,27 @@ pub(super) fn set_marks(
 
 /// Adds to the view's index what is no longer, or not yet, in it.
 fn add(desk: &Desk<'_>, view: &View) -> Result<(), RestoreError> {
-    let mut input = Vec::new();
-    for path in view.dirty.iter().chain(&view.in_the_way).chain(&view.unwanted) {
-        input.extend(path);
-        input.push(0);
-    }
+    let (gone, there): (Vec<_>, Vec<_>) = view.dirty.iter().partition(|path| is_gone(desk, path));
+    let listed =
+        |paths: &[&Vec<u8>]| paths.iter().flat_map(|path| [path.as_slice(), b"\0"].concat()).collect();
+    let gone: Vec<u8> = listed(&gone);
+    let there: Vec<_> = there.into_iter().chain(&view.in_the_way).chain(&view.unwanted).collect();
+    let there: Vec<u8> = listed(&there);
+    // Plain removing refuses what lies behind a link.
+    let args = ["update-index", "--force-remove", "-z", "--stdin"];
+    desk.ask_with("keep the changed files", &view.index, &args, &gone)?;
     let args = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"];
-    desk.ask_with("keep the changed files", &view.index, &args, &input).map(drop)
+    desk.ask_with("keep the changed files", &view.index, &args, &there).map(drop)
+}
+
+/// Whether a tracked file is not there, or a link leads to what is in its place.
+fn is_gone(desk: &Desk<'_>, path: &[u8]) -> bool {
+    let Some(top) = &desk.repo.work_tree else { return true };
+    let path = path_of(path);
+    let folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let is_folder =
+        |path: &std::path::Path| top.join(path).symlink_metadata().is_ok_and(|facts| facts.is_dir());
+    !folders.into_iter().all(is_folder) || top.join(&path).symlink_metadata().is_err()
 }
 
 fn write_tree(desk: &Desk<'_>, index: &std::path::Path) -> Result<String, RestoreError> {

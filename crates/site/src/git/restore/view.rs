@@ -84,31 +84,31 @@ impl View {
         Ok(lines(&answer).map(<[u8]>::to_vec).collect())
     }
 
-    /// What lies in the places of the commit's new files.
+    /// What lies in the places of the commit's files, and git does not know: files, which can be kept. A folder or a
+    /// link to one forbids the restore, even where git knew a file in its place.
     fn obstacles(&self, desk: &Desk<'_>) -> Result<Vec<Vec<u8>>, RestoreError> {
         let Some(top) = &desk.repo.work_tree else { return Ok(Vec::new()) };
         let mut found = BTreeSet::new();
-        let mut free = BTreeSet::new();
+        let mut folders = BTreeSet::new();
         for (path, (mode, _)) in &self.target {
-            if self.tracked.contains_key(path) {
-                continue;
-            }
             let ends = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
             for end in ends.chain([path.len()]) {
                 let part = path.get(..end).unwrap_or_default();
-                if free.contains(part) || self.tracked.contains_key(part) {
+                if folders.contains(part) {
                     continue;
                 }
                 let Ok(facts) = fs::symlink_metadata(top.join(path_of(part))) else { break };
                 let is_last = end == path.len();
-                if facts.is_dir()
-                    && (!is_last || mode == b"160000" || self.goes_with_its_files(desk, part)?)
-                {
-                    free.insert(part.to_vec());
-                    continue;
-                }
                 let what = match facts.file_type() {
-                    kind if kind.is_dir() => "a folder",
+                    kind if kind.is_dir() => {
+                        let stays = !is_last || mode == b"160000";
+                        if stays || self.goes_with_its_files(desk, part)? {
+                            folders.insert(part.to_vec());
+                            continue;
+                        }
+                        "a folder"
+                    }
+                    _ if self.tracked.contains_key(part) => break,
                     kind if kind.is_symlink() && !is_last => "a link",
                     kind if kind.is_file() || kind.is_symlink() => {
                         found.insert(part.to_vec());
