@@ -80,6 +80,39 @@ pub enum Command {
     /// Get an archive: into a file, a folder, or standard output
     #[command(name = "backup:get")]
     BackupGet(BackupGet),
+    /// Bring an environment back to a backup: all or nothing, and undoable
+    #[command(name = "backup:restore")]
+    BackupRestore(BackupRestore),
+    /// Prove that backups are whole
+    #[command(name = "backup:verify")]
+    BackupVerify(BackupVerify),
+    /// List what is in an archive, without getting it
+    #[command(name = "backup:browse")]
+    BackupBrowse(BackupBrowse),
+    /// Tell what differs between two backups
+    #[command(name = "backup:diff")]
+    BackupDiff(BackupDiff),
+    /// Delete a backup; it can be brought back for 7 days
+    #[command(name = "backup:delete")]
+    BackupDelete(BackupDelete),
+    /// Bring a deleted or expired backup back
+    #[command(name = "backup:undelete")]
+    BackupUndelete(BackupUndelete),
+    /// Keep a backup longer, or for ever
+    #[command(name = "backup:keep")]
+    BackupKeep(BackupKeep),
+    /// Prove everything that is stored for a site, or for all of them
+    #[command(name = "vault:check")]
+    VaultCheck(VaultCheck),
+    /// Free the space of what no backup needs any more
+    #[command(name = "vault:sweep")]
+    VaultSweep(VaultSweep),
+    /// Bring the store to another folder, such as another disk, and keep that in step
+    #[command(name = "store:copy")]
+    StoreCopy(StoreCopy),
+    /// Find every site, environment and backup again from the store and the recovery key
+    #[command(name = "catalog:rebuild")]
+    CatalogRebuild(CatalogRebuild),
     /// Print the recovery key, which opens every backup; keep it somewhere else than here
     #[command(name = "key:export")]
     KeyExport,
@@ -266,6 +299,210 @@ pub struct Which {
     /// The newest archive of code, database (or db), or files
     #[arg(long, value_name = "ELEMENT", default_value = "files")]
     pub element: String,
+}
+
+/// `backup:restore`
+#[derive(Debug, Args)]
+pub struct BackupRestore {
+    /// The environment that is brought back, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// What to bring back: code, database (or db), files, or all [default: all]
+    #[arg(long, value_name = "ELEMENT")]
+    pub element: Option<String>,
+    /// An archive's file name, as backup:list shows it, or the folder of a whole backup, such as 1795484697_backup
+    /// [default: the newest good archive of each element]
+    #[arg(long, value_name = "ARCHIVE")]
+    pub file: Option<String>,
+    /// Take the backup of another environment of the same site; credentials in settings files stay as they are here
+    #[arg(long, value_name = "SITE.ENV")]
+    pub from: Option<SiteEnv>,
+    /// Bring back what the last restore replaced
+    #[arg(long, conflicts_with_all = ["element", "file", "from", "table", "path", "to", "search_replace", "in_place"])]
+    pub undo: bool,
+    /// Bring back only this table; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "path")]
+    pub table: Vec<String>,
+    /// Bring back only this file or folder, as backup:browse lists it; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub path: Vec<String>,
+    /// Put files or code into this folder, and leave the environment alone
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["table", "in_place", "search_replace"])]
+    pub to: Option<PathBuf>,
+    /// Replace a text in all of the database's rows, such as the site's address; lengths in serialized PHP values are
+    /// corrected. May be given several times
+    #[arg(long, value_names = ["OLD", "NEW"], num_args = 2)]
+    pub search_replace: Vec<String>,
+    /// Make no backup of what is there now; then there is no way back
+    #[arg(long)]
+    pub no_safety_backup: bool,
+    /// Load the database over the one that is there, for accounts that may make no scratch schema; not all or nothing
+    #[arg(long)]
+    pub in_place: bool,
+    /// Remove files from a git work tree that git does not track; ignored ones stay
+    #[arg(long)]
+    pub remove_untracked: bool,
+    /// Only tell what would change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `backup:verify`
+#[derive(Debug, Args)]
+pub struct BackupVerify {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// An archive's file name, or the folder of a whole backup [default: the newest backup]
+    #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["all", "element"])]
+    pub file: Option<String>,
+    /// Only archives of code, database (or db), or files
+    #[arg(long, value_name = "ELEMENT", default_value = "all")]
+    pub element: String,
+    /// All backups of the environment
+    #[arg(long)]
+    pub all: bool,
+    /// Restore databases into a scratch schema and check repositories out, too, and compare
+    #[arg(long)]
+    pub deep: bool,
+}
+
+/// `backup:browse`
+#[derive(Debug, Args)]
+pub struct BackupBrowse {
+    /// Which archive.
+    #[command(flatten)]
+    pub which: Which,
+    /// Only what is in this folder of the archive
+    #[arg(long, value_name = "PATH", default_value = "")]
+    pub path: String,
+    /// So many levels deep; 0 for all
+    #[arg(long, value_name = "LEVELS", default_value = "1")]
+    pub depth: usize,
+    /// How to print them.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `backup:diff`
+#[derive(Debug, Args)]
+pub struct BackupDiff {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// The earlier backup: an archive's file name, or a backup's folder [default: the last but one]
+    #[arg(value_name = "BEFORE")]
+    pub before: Option<String>,
+    /// The later one [default: the newest]
+    #[arg(value_name = "AFTER")]
+    pub after: Option<String>,
+    /// Only code, database (or db), or files
+    #[arg(long, value_name = "ELEMENT", default_value = "all")]
+    pub element: String,
+    /// How to print them.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `backup:delete`
+#[derive(Debug, Args)]
+pub struct BackupDelete {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// The backup: its folder, or the file name of one of its archives; all of its archives go together
+    #[arg(long, value_name = "BACKUP")]
+    pub file: String,
+}
+
+/// `backup:undelete`
+#[derive(Debug, Args)]
+pub struct BackupUndelete {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// The backup: its folder, or the file name of one of its archives [default: only list what can be brought back]
+    #[arg(long, value_name = "BACKUP")]
+    pub file: Option<String>,
+    /// How to print the list.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `backup:keep`
+#[derive(Debug, Args)]
+pub struct BackupKeep {
+    /// The environment, such as shop.live
+    #[arg(value_name = "SITE.ENV")]
+    pub site_env: SiteEnv,
+    /// The backup: its folder, or the file name of one of its archives
+    #[arg(long, value_name = "BACKUP")]
+    pub file: String,
+    /// For so many days from now
+    #[arg(long = "for", value_name = "DAYS", conflicts_with = "pin", required_unless_present = "pin")]
+    pub days: Option<KeepFor>,
+    /// For ever, until it is deleted or kept for some days again
+    #[arg(long)]
+    pub pin: bool,
+    /// A word for those who wonder later
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: String,
+}
+
+/// `vault:check`
+#[derive(Debug, Args)]
+pub struct VaultCheck {
+    /// The site's name or UUID [default: all sites]
+    pub site: Option<String>,
+    /// Read lists and directories only, not every byte
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// `vault:sweep`
+#[derive(Debug, Args)]
+pub struct VaultSweep {
+    /// The site's name or UUID [default: all sites]
+    pub site: Option<String>,
+    /// Only show what would be removed, and why
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on even if much more would be freed than is usual
+    #[arg(long)]
+    pub however_much: bool,
+    /// Go on even if this machine's clock looks wrong
+    #[arg(long)]
+    pub clock_is_right: bool,
+}
+
+/// `store:copy`
+#[derive(Debug, Args)]
+pub struct StoreCopy {
+    /// The folder that the copy is, or is to be, in
+    pub folder: PathBuf,
+    /// Only this site; may be given several times
+    #[arg(long, value_name = "SITE")]
+    pub site: Vec<String>,
+    /// Remove nothing from the copy
+    #[arg(long)]
+    pub keep_all: bool,
+    /// Remove from the copy what is gone here even if that is much
+    #[arg(long, conflicts_with = "keep_all")]
+    pub however_much: bool,
+}
+
+/// `catalog:rebuild`
+#[derive(Debug, Args)]
+pub struct CatalogRebuild {
+    /// The folder of the store, which is used from now on where it is [default: the data folder's own]
+    #[arg(long, value_name = "FOLDER")]
+    pub store: Option<PathBuf>,
+    /// A file that holds the recovery key; `-` reads it from standard input. Needed where the data folder has none
+    #[arg(long, value_name = "FILE|-")]
+    pub key: Option<PathBuf>,
+    /// How to print what was found.
+    #[command(flatten)]
+    pub output: OutputOptions,
 }
 
 /// `backup:info`

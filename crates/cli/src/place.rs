@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use undercroft_client::{Client, InProcess};
 use undercroft_server::{App, DataFolder, router};
 
+use crate::args::CatalogRebuild;
 use crate::error::Failure;
 
 /// Where root's data folder is.
@@ -38,4 +39,31 @@ pub async fn open(folder: &Path, begins: bool) -> Result<Client, Failure> {
     }
     let app = App::open(DataFolder::open(folder)?).await?;
     Ok(Client::new(InProcess(router(app))))
+}
+
+/// Prepares a data folder for a catalog that is made anew: with the store and the recovery key that are named.
+pub fn set_up(folder: &Path, args: &CatalogRebuild) -> Result<(), Failure> {
+    let data = DataFolder::open(folder)?;
+    if let Some(key) = &args.key {
+        let text = if key.as_os_str() == "-" {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).map_err(|source| Failure::File {
+                action: "reading",
+                path: key.clone(),
+                source,
+            })?;
+            line
+        } else {
+            std::fs::read_to_string(key).map_err(|source| Failure::File {
+                action: "reading",
+                path: key.clone(),
+                source,
+            })?
+        };
+        data.take_recovery_key(text.trim())?;
+    }
+    if let Some(store) = &args.store {
+        data.take_store(store)?;
+    }
+    Ok(data.refuse_new_key()?)
 }

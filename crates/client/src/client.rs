@@ -10,13 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use undercroft_model::api::{
-    AddSite, AddedSite, CatalogEntry, DownloadToken, EnvironmentObject, ExportParams, NewWorkflow, Overrides,
-    RecoveryKeyObject, RecoveryKeyState, SiteNameObject, SiteObject, Workflow,
+    AddSite, AddedSite, BrowsedEntry, CatalogEntry, CopyObject, CopyParams, DiffObject, DownloadToken,
+    EnvironmentObject, ExportParams, KeepParams, KeptObject, NewWorkflow, Overrides, RebuiltObject,
+    RecoveryKeyObject, RecoveryKeyState, RecoveryObject, SiteNameObject, SiteObject, TrashObject, Workflow,
 };
 use undercroft_model::{BackupFolder, Element, EnvName};
 use uuid::Uuid;
 
-use crate::{Answer, ClientError, Download, Transport};
+use crate::{Answer, ClientError, Download, Lines, Transport};
 
 /// Speaks the API.
 #[derive(Clone)]
@@ -125,9 +126,32 @@ impl Client {
         env: &EnvName,
         params: &ExportParams,
     ) -> Result<Workflow, ClientError> {
+        self.create_workflow(site, env, "do_export", params).await
+    }
+
+    /// Asks for a job of an environment.
+    pub async fn create_workflow(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        kind: &str,
+        params: &(impl Serialize + Sync),
+    ) -> Result<Workflow, ClientError> {
         let params = serde_json::to_value(params).map_err(ClientError::Malformed)?;
-        let new = NewWorkflow { kind: "do_export".to_owned(), params };
+        let new = NewWorkflow { kind: kind.to_owned(), params };
         self.call(Method::POST, &format!("/api/sites/{site}/environments/{env}/workflows"), Some(&new)).await
+    }
+
+    /// Asks for a job of a whole site.
+    pub async fn create_site_workflow(
+        &self,
+        site: Uuid,
+        kind: &str,
+        params: &(impl Serialize + Sync),
+    ) -> Result<Workflow, ClientError> {
+        let params = serde_json::to_value(params).map_err(ClientError::Malformed)?;
+        let new = NewWorkflow { kind: kind.to_owned(), params };
+        self.call(Method::POST, &format!("/api/sites/{site}/workflows"), Some(&new)).await
     }
 
     /// How far a workflow is.
@@ -147,12 +171,124 @@ impl Client {
         site: Uuid,
         env: &EnvName,
     ) -> Result<Vec<(String, CatalogEntry)>, ClientError> {
-        let path = format!("/api/sites/{site}/environments/{env}/backups/catalog");
-        let entries: Map<String, Value> = self.get(&path).await?;
+        self.archives(&format!("/api/sites/{site}/environments/{env}/backups/catalog")).await
+    }
+
+    /// The archives of an environment that lie in the trash.
+    pub async fn trash(&self, site: Uuid, env: &EnvName) -> Result<Vec<(String, CatalogEntry)>, ClientError> {
+        self.archives(&format!("/api/sites/{site}/environments/{env}/backups/trash")).await
+    }
+
+    async fn archives(&self, path: &str) -> Result<Vec<(String, CatalogEntry)>, ClientError> {
+        let entries: Map<String, Value> = self.get(path).await?;
         entries
             .into_iter()
             .map(|(id, entry)| Ok((id, serde_json::from_value(entry).map_err(ClientError::Malformed)?)))
             .collect()
+    }
+
+    /// Puts a backup into the trash. Where it lies.
+    pub async fn delete_backup(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        folder: BackupFolder,
+    ) -> Result<Option<TrashObject>, ClientError> {
+        let path = format!("/api/sites/{site}/environments/{env}/backups/catalog/{folder}");
+        let answer: Value = self.call(Method::DELETE, &path, None::<&()>).await?;
+        serde_json::from_value(answer.get("trash").cloned().unwrap_or_default())
+            .map_err(ClientError::Malformed)
+    }
+
+    /// Brings a backup back from the trash. How long it is kept.
+    pub async fn undelete_backup(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        folder: BackupFolder,
+    ) -> Result<KeptObject, ClientError> {
+        let path = format!("/api/sites/{site}/environments/{env}/backups/catalog/{folder}/undelete");
+        self.kept(Method::POST, &path, &json!({})).await
+    }
+
+    /// Keeps a backup for another while. How long it is kept.
+    pub async fn keep_backup(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        folder: BackupFolder,
+        params: &KeepParams,
+    ) -> Result<KeptObject, ClientError> {
+        let path = format!("/api/sites/{site}/environments/{env}/backups/catalog/{folder}/keep");
+        self.kept(Method::PUT, &path, params).await
+    }
+
+    async fn kept(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<KeptObject, ClientError> {
+        let answer: Value = self.call(method, path, Some(body)).await?;
+        serde_json::from_value(answer.get("kept").cloned().unwrap_or_default())
+            .map_err(ClientError::Malformed)
+    }
+
+    /// Begins a listing of what is in an archive, at or below a path.
+    pub async fn browse(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        archive: (BackupFolder, Element),
+        path: &str,
+        depth: Option<usize>,
+    ) -> Result<Lines<BrowsedEntry>, ClientError> {
+        let (folder, element) = archive;
+        let depth = depth.map(|depth| format!("&depth={depth}")).unwrap_or_default();
+        let path = escape(path);
+        let uri = format!(
+            "/api/sites/{site}/environments/{env}/backups/catalog/{folder}/{element}/entries?path={path}{depth}"
+        );
+        let request = Request::builder().method(Method::GET).uri(uri);
+        Ok(Lines::new(self.answer(request.body(Full::default())?).await?))
+    }
+
+    /// What differs between two archives, by their file names.
+    pub async fn diff(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        before: &str,
+        after: &str,
+    ) -> Result<DiffObject, ClientError> {
+        let (before, after) = (escape(before), escape(after));
+        self.get(&format!("/api/sites/{site}/environments/{env}/backups/diff?before={before}&after={after}"))
+            .await
+    }
+
+    /// What became of restores that were stopped, since this was asked last.
+    pub async fn recoveries(&self) -> Result<Vec<RecoveryObject>, ClientError> {
+        self.call(Method::POST, "/api/recoveries", Some(&json!({}))).await
+    }
+
+    /// Takes everything that the store has into the catalog.
+    pub async fn rebuild_catalog(&self) -> Result<RebuiltObject, ClientError> {
+        self.call(Method::POST, "/api/catalog/rebuild", Some(&json!({}))).await
+    }
+
+    /// Begins to bring the store to another one.
+    pub async fn copy_store(&self, params: &CopyParams) -> Result<CopyObject, ClientError> {
+        self.call(Method::POST, "/api/store/copy", Some(params)).await
+    }
+
+    /// How far a copy is.
+    pub async fn copy_at(&self, id: Uuid) -> Result<CopyObject, ClientError> {
+        self.get(&format!("/api/store/copy/{id}")).await
+    }
+
+    /// Asks a copy to stop.
+    pub async fn cancel_copy(&self, id: Uuid) -> Result<(), ClientError> {
+        self.call::<Value>(Method::DELETE, &format!("/api/store/copy/{id}"), None::<&()>).await.map(|_| ())
     }
 
     /// A new link to an archive.

@@ -6,9 +6,11 @@
 mod client;
 mod download;
 mod error;
+mod lines;
 mod transport;
 
 pub use client::Client;
 pub use download::Download;
 pub use error::ClientError;
+pub use lines::Lines;
 pub use transport::{Answer, BoxError, InProcess, Transport};

@@ -50,6 +50,42 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+    /// There is another key already.
+    #[error(
+        "{} is there already and is another key: use an empty data folder (--data), or leave --key out",
+        path.display()
+    )]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There are backups, and no key that opens them.
+    #[error(
+        "the store {} holds backups, and {} is not there: give the recovery key with --key=FILE (what key:export printed)",
+        store.display(),
+        path.display()
+    )]
+    NoKey {
+        /// The key's file.
+        path: PathBuf,
+        /// The store.
+        store: PathBuf,
+    },
+    /// A folder is no store.
+    #[error("{} holds no store: it has no folder named vaults", store.display())]
+    NoStore {
+        /// The folder.
+        store: PathBuf,
+    },
+    /// The data folder has a store of its own.
+    #[error(
+        "{} is there already: use an empty data folder (--data), or move that store away first",
+        path.display()
+    )]
+    OtherStore {
+        /// The data folder's store.
+        path: PathBuf,
+    },
     /// The system gave no randomness.
     #[error("no key could be made")]
     NoRandomness(#[from] undercroft_vault::keys::NoRandomness),
@@ -118,6 +154,57 @@ impl DataFolder {
         })?;
         let text = String::from_utf8_lossy(&text);
         RecoveryKey::from_text(text.trim()).map_err(|why| DataError::Key { path, why: why.to_string() })
+    }
+
+    /// Takes a recovery key that was made elsewhere into use, given as text.
+    ///
+    /// # Errors
+    /// [`DataError`] if it is none, or there is another one already.
+    pub fn take_recovery_key(&self, text: &str) -> Result<(), DataError> {
+        let path = self.root.join("keys/recovery.key");
+        let given = RecoveryKey::from_text(text)
+            .map_err(|why| DataError::Key { path: path.clone(), why: why.to_string() })?
+            .to_text();
+        let kept = read_or_make(&path, || Ok(format!("{given}\n").into_bytes()))?;
+        let kept = RecoveryKey::from_text(String::from_utf8_lossy(&kept).trim()).map(|key| key.to_text());
+        if kept.is_ok_and(|kept| kept == given) { Ok(()) } else { Err(DataError::OtherKey { path }) }
+    }
+
+    /// Takes a store that is in another folder into use, where it is.
+    ///
+    /// # Errors
+    /// [`DataError`] if that is no store, or the data folder has one of its own.
+    pub fn take_store(&self, store: &Path) -> Result<(), DataError> {
+        let store = fs::canonicalize(store).map_err(io("finding", store))?;
+        if !store.join("vaults").is_dir() {
+            return Err(DataError::NoStore { store });
+        }
+        let path = self.store();
+        if fs::canonicalize(&path).is_ok_and(|there| there == store) {
+            return Ok(());
+        }
+        if path.join("vaults").exists() {
+            return Err(DataError::OtherStore { path });
+        }
+        // One that is empty was made by a command that only looked.
+        let _ = fs::remove_dir_all(path.join("tmp"));
+        match fs::remove_dir(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io("replacing", &path)(error));
+            }
+            _ => {}
+        }
+        std::os::unix::fs::symlink(&store, &path).map_err(io("making", &path))
+    }
+
+    /// Refuses to make a key where there are backups that it would not open.
+    ///
+    /// # Errors
+    /// [`DataError::NoKey`]
+    pub fn refuse_new_key(&self) -> Result<(), DataError> {
+        let (path, store) = (self.root.join("keys/recovery.key"), self.store());
+        let holds = store.join("vaults").is_dir();
+        if holds && !path.exists() { Err(DataError::NoKey { path, store }) } else { Ok(()) }
     }
 
     /// A key that is missing in a data folder in use was lost. A new one would open nothing that is there, and

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use undercroft_model::api::{ExportParams, JobProgress, SiteObject, Workflow};
+use undercroft_model::api::{ExportParams, Workflow};
 use undercroft_model::{BackupReport, Element, ElementReport, ElementSet, ElementState, EnvName, Remark};
 
+use super::follow::follow;
 use super::stop::Stop;
 use super::{Context, lookup};
 use crate::args::BackupCreate;
 use crate::error::Failure;
 use crate::output::{human_duration, human_size};
-use crate::progress::{Mode, Progress};
 
-/// How often it is asked how far the backup is: often at first, since an unchanged site takes no time.
-const LOOK: Duration = Duration::from_millis(100);
-const FIRST_LOOK: Duration = Duration::from_millis(5);
 /// So many remarks of an element are told here; `backup:info` has the rest.
 const TOLD: usize = 10;
 
@@ -33,52 +30,9 @@ pub async fn run(context: &Context, args: BackupCreate) -> Result<(), Failure> {
     };
     let mut stop = Stop::listen()?;
     let workflow = context.client.create_backup(site.id, &env, &params).await?;
-    let done = watch(context, &site, workflow, &mut stop).await?;
+    let done = follow(context, &site, workflow, &mut stop, "Nothing of this backup will be kept.").await?;
     conclude(context, &env, &done)?;
     remind_of_key(context).await
-}
-
-/// Shows how far it is until it is over.
-async fn watch(
-    context: &Context,
-    site: &SiteObject,
-    mut workflow: Workflow,
-    stop: &mut Stop,
-) -> Result<Workflow, Failure> {
-    let mode = if context.global.no_interaction && !context.global.quiet {
-        Mode::Lines
-    } else {
-        Mode::detect(context.global.quiet)
-    };
-    let mut progress = Progress::new(mode);
-    let (mut stopping, mut look) = (false, FIRST_LOOK);
-    while workflow.result.is_none() {
-        show(&mut progress, &workflow.progress);
-        tokio::select! {
-            () = tokio::time::sleep(look) => look = (look * 5 / 4).min(LOOK),
-            () = stop.asked() => {
-                if std::mem::replace(&mut stopping, true) {
-                    // Asked twice, it ends here and now; what was written is litter that harms nothing.
-                    std::process::exit(130);
-                }
-                progress.suspend(|| {
-                    context.messages.notice("Stopping. Nothing of this backup will be kept.");
-                });
-                context.client.cancel_workflow(site.id, workflow.id).await?;
-            }
-        }
-        workflow = context.client.workflow(site.id, workflow.id).await?;
-    }
-    show(&mut progress, &workflow.progress);
-    progress.finish();
-    Ok(workflow)
-}
-
-fn show(progress: &mut Progress, at: &JobProgress) {
-    progress.waiting(at.waiting.as_deref());
-    for (element, at) in &at.elements {
-        progress.update(*element, at);
-    }
 }
 
 /// Tells how it came out.

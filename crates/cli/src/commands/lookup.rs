@@ -2,7 +2,7 @@
 
 use undercroft_client::Client;
 use undercroft_model::api::{CatalogEntry, EnvironmentObject, SiteObject};
-use undercroft_model::{Element, ElementSet, ElementState, EnvName, SiteEnv};
+use undercroft_model::{BackupFolder, Element, ElementSet, ElementState, EnvName, SiteEnv};
 
 use super::Context;
 use crate::args::Which;
@@ -119,4 +119,33 @@ pub async fn archive(context: &Context, which: &Which) -> Result<Archive, Failur
         })
     })?;
     Ok(Archive { site, env, element, filename, entry })
+}
+
+/// The folder of the backup that is meant, among those entries: by its folder, or the file name or id of one of its
+/// archives.
+pub fn folder(
+    entries: &[(String, CatalogEntry)],
+    text: &str,
+    which: &SiteEnv,
+) -> Result<BackupFolder, Failure> {
+    let found = entries
+        .iter()
+        .find(|(id, entry)| entry.folder == text || id == text || entry.filename.as_deref() == Some(text));
+    let found = found.ok_or_else(|| not_found(text, which))?;
+    found.1.folder.parse().map_err(|error| Failure::Because(format!("{error}")))
+}
+
+/// There is no such backup.
+pub fn not_found(text: &str, which: &SiteEnv) -> Failure {
+    Failure::Because(format!(
+        "Could not find a backup identified by {text}. backup:list {which} shows what there is."
+    ))
+}
+
+/// The sites that are meant: the one that is named, else all.
+pub async fn sites(client: &Client, name: Option<&str>) -> Result<Vec<SiteObject>, Failure> {
+    match name {
+        Some(name) => Ok(vec![site(client, name).await?]),
+        None => Ok(client.sites().await?),
+    }
 }

@@ -1,12 +1,21 @@
 //! The commands, one a file.
 
+mod backup_browse;
 mod backup_create;
+mod backup_delete;
+mod backup_diff;
 mod backup_get;
 mod backup_info;
+mod backup_keep;
 mod backup_list;
+mod backup_restore;
+mod backup_undelete;
+mod backup_verify;
+mod catalog_rebuild;
 mod env_info;
 mod env_list;
 mod env_update;
+mod follow;
 mod key_export;
 mod lookup;
 mod places;
@@ -15,6 +24,9 @@ mod site_info;
 mod site_list;
 mod site_remove;
 mod stop;
+mod store_copy;
+mod vault_check;
+mod vault_sweep;
 
 use undercroft_client::Client;
 
@@ -50,9 +62,19 @@ pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     let folder = place::data_folder(global.data.as_deref())?;
     // A mere look must not make a data folder where a mistyped name points.
-    let begins = matches!(command, Command::SiteAdd(_) | Command::KeyExport);
+    let begins = matches!(command, Command::SiteAdd(_) | Command::KeyExport | Command::CatalogRebuild(_));
+    if let Command::CatalogRebuild(args) = &command {
+        place::set_up(&folder, args)?;
+    }
     let client = place::open(&folder, begins).await?;
     let context = Context { client, messages, global };
+    for recovery in context.client.recoveries().await? {
+        if recovery.settled {
+            context.messages.notice(&recovery.text);
+        } else {
+            context.messages.warning(&recovery.text);
+        }
+    }
     match command {
         Command::SiteAdd(args) => site_add::run(&context, args).await,
         Command::SiteList(args) => site_list::run(&context, args).await,
@@ -65,6 +87,17 @@ pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
         Command::BackupList(args) => backup_list::run(&context, args).await,
         Command::BackupInfo(args) => backup_info::run(&context, args).await,
         Command::BackupGet(args) => backup_get::run(&context, args).await,
+        Command::BackupRestore(args) => backup_restore::run(&context, args).await,
+        Command::BackupVerify(args) => backup_verify::run(&context, args).await,
+        Command::BackupBrowse(args) => backup_browse::run(&context, args).await,
+        Command::BackupDiff(args) => backup_diff::run(&context, args).await,
+        Command::BackupDelete(args) => backup_delete::run(&context, args).await,
+        Command::BackupUndelete(args) => backup_undelete::run(&context, args).await,
+        Command::BackupKeep(args) => backup_keep::run(&context, args).await,
+        Command::VaultCheck(args) => vault_check::run(&context, args).await,
+        Command::VaultSweep(args) => vault_sweep::run(&context, args).await,
+        Command::StoreCopy(args) => store_copy::run(&context, args).await,
+        Command::CatalogRebuild(args) => catalog_rebuild::run(&context, args).await,
         Command::KeyExport => key_export::run(&context).await,
     }
 }

@@ -43,5 +43,5 @@ pub use print::print;
 pub use render::{render_properties, render_rows};
 pub use size::{human_duration, human_rate, human_size};
 pub use text::printable;
-pub use value::Value;
+pub use value::{Value, human_time};
 pub use width::{stderr_width, terminal_width};

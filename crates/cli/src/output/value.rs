@@ -65,7 +65,8 @@ impl Value {
 }
 
 /// A moment as `Y-m-d H:i:s` in UTC; `None` beyond the years that a calendar has.
-fn date(seconds: f64) -> Option<String> {
+/// A time in UTC as a person reads it, if there is such a time.
+pub(super) fn date(seconds: f64) -> Option<String> {
     let second = number::whole(seconds.floor())?;
     let moment = Timestamp::from_second(second).ok()?;
     Some(moment.strftime("%Y-%m-%d %H:%M:%S").to_string())
@@ -118,6 +119,14 @@ impl From<Timestamp> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
         value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// A time (Unix seconds) as a person reads it: `2026-11-23 01:45 UTC`.
+pub fn human_time(seconds: f64) -> String {
+    match date(seconds) {
+        Some(date) => format!("{} UTC", date.get(..16).unwrap_or(&date)),
+        None => "an unknown time".to_owned(),
     }
 }
 

@@ -36,6 +36,12 @@ impl Download {
         download
     }
 
+    /// So many bytes are to come in all, as is known now; and what is done is called so.
+    pub fn expect(&mut self, bytes: u64, doing: &str) {
+        self.at.expected = bytes;
+        doing.clone_into(&mut self.at.doing);
+    }
+
     /// So many more bytes have come.
     pub fn advance(&mut self, bytes: u64) {
         self.advance_at(self.view.now(), bytes);

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Element, EnvName, SiteName};
@@ -216,7 +215,29 @@ pub struct CopyObject {
     /// Why it failed.
     pub reason: String,
     /// What was done, vault by vault.
-    pub outcome: Value,
+    pub outcome: Vec<CopiedObject>,
+}
+
+/// What was done with one vault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CopiedObject {
+    /// The vault, which is its site's.
+    pub vault: Uuid,
+    /// Objects that were copied.
+    pub copied: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that were there already.
+    pub kept: u64,
+    /// Objects that were removed from the copy.
+    pub removed: u64,
+    /// Objects that the copy would not remove.
+    pub refused: Vec<String>,
+    /// Objects that are damaged and were not copied, and why.
+    pub damaged: Vec<(String, String)>,
+    /// Backups that would have gone from the copy, and of how many: too many, so none did.
+    pub withheld: Option<(u64, u64)>,
 }
 
 /// One entry of an archive, as browsing shows it.

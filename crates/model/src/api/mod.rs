@@ -16,9 +16,9 @@ use uuid::Uuid;
 use crate::{BackupReport, Element, ElementState, EnvName, EnvSettings, Remark, Secret, SiteName};
 
 pub use keep::{
-    BrowsedEntry, CheckOutcome, CheckParams, CopyObject, CopyParams, DiffObject, Difference, KeepParams,
-    KeptObject, ProvenObject, RebuildParams, RebuiltEnvironment, RebuiltObject, SweepOutcome, SweepParams,
-    TrashObject, VerifiedArchive, VerifiedBackup, VerifyOutcome, VerifyParams,
+    BrowsedEntry, CheckOutcome, CheckParams, CopiedObject, CopyObject, CopyParams, DiffObject, Difference,
+    KeepParams, KeptObject, ProvenObject, RebuildParams, RebuiltEnvironment, RebuiltObject, SweepOutcome,
+    SweepParams, TrashObject, VerifiedArchive, VerifiedBackup, VerifyOutcome, VerifyParams,
 };
 pub use restore::{
     CommitChanges, Count, ElementChanges, RecoveryObject, RestoreOneParams, RestoreOutcome, RestoreParams,

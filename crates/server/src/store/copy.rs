@@ -8,8 +8,8 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
-use undercroft_model::api::{CopyObject, CopyParams};
-use undercroft_vault::copy::{self, CopyError, CopyPolicy, Watch, Which};
+use undercroft_model::api::{CopiedObject, CopyObject, CopyParams};
+use undercroft_vault::copy::{self, CopiedVault, CopyError, CopyPolicy, Watch, Which};
 use undercroft_vault::store;
 use undercroft_worker::chain;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ struct Copying {
     expected: AtomicU64,
     done: AtomicU64,
     stopped: AtomicBool,
-    ended: Mutex<Option<(String, String, Value)>>,
+    ended: Mutex<Option<(&'static str, String, Vec<CopiedObject>)>>,
 }
 
 impl Watch for Copying {
@@ -47,8 +47,8 @@ impl Copying {
     fn object(&self, id: Uuid) -> CopyObject {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (result, reason, outcome) = match ended {
-            Some((result, reason, outcome)) => (Some(result), reason, outcome),
-            None => (None, String::new(), Value::Null),
+            Some((result, reason, outcome)) => (Some(result.to_owned()), reason, outcome),
+            None => (None, String::new(), Vec::new()),
         };
         let (expected, done) = (self.expected.load(Ordering::Relaxed), self.done.load(Ordering::Relaxed));
         CopyObject { id, expected, done, result, reason, outcome }
@@ -98,16 +98,27 @@ pub async fn create(
                 } else {
                     ("succeeded", "")
                 };
-                (result.to_owned(), reason.to_owned(), serde_json::to_value(&copied).unwrap_or_default())
+                (result, reason.to_owned(), copied.vaults.into_iter().map(told).collect())
             }
-            Err(CopyError::Cancelled(_)) => {
-                ("aborted".to_owned(), "It was cancelled.".to_owned(), Value::Null)
-            }
-            Err(error) => ("failed".to_owned(), chain(&error), Value::Null),
+            Err(CopyError::Cancelled(_)) => ("aborted", "It was cancelled.".to_owned(), Vec::new()),
+            Err(error) => ("failed", chain(&error), Vec::new()),
         };
         *watch.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
     });
     Ok(Json(copying.object(id)))
+}
+
+fn told(vault: CopiedVault) -> CopiedObject {
+    CopiedObject {
+        vault: vault.vault,
+        copied: vault.copied,
+        bytes: vault.bytes,
+        kept: vault.kept,
+        removed: vault.removed,
+        refused: vault.refused,
+        damaged: vault.damaged.into_iter().map(|damaged| (damaged.object, damaged.why)).collect(),
+        withheld: vault.withheld.map(|withheld| (withheld.records, withheld.of)),
+    }
 }
 
 /// How far a copy is.

@@ -1,0 +1,226 @@
+//! `backup:restore SITE.ENV`
+
+mod tell;
+
+use undercroft_model::api::{CatalogEntry, RestoreOutcome, RestoreParams, SiteObject, Workflow};
+use undercroft_model::{Element, ElementState, EnvName, SiteEnv};
+
+use super::follow::{follow, reason};
+use super::stop::Stop;
+use super::{Context, lookup, places};
+use crate::args::BackupRestore;
+use crate::error::Failure;
+use crate::output::{Answer, confirm};
+
+/// In the order in which Terminus restores them.
+const ELEMENTS: [Element; 3] = [Element::Code, Element::Files, Element::Database];
+
+/// Brings an environment back.
+pub async fn run(context: &Context, args: BackupRestore) -> Result<(), Failure> {
+    if args.file.is_some() && args.element.as_deref().is_some_and(|element| element != "all") {
+        return Err(Failure::Because(
+            "You cannot specify a file and an element at the same time.".to_owned(),
+        ));
+    }
+    let (site, env, _) = lookup::env(&context.client, &args.site_env).await?;
+    let from = match &args.from {
+        Some(from) => Some(other_environment(context, &site, from).await?),
+        None => None,
+    };
+    let source = from.as_ref().unwrap_or(&env);
+    let archives = if args.undo { Vec::new() } else { choose(context, &site, source, &args).await? };
+    let params = params(&args, archives, from)?;
+    let mut stop = Stop::listen()?;
+    if args.dry_run {
+        let workflow = context.client.create_workflow(site.id, &env, "plan_restore", &params).await?;
+        let done = follow(context, &site, workflow, &mut stop, "Nothing was changed.").await?;
+        let outcome = finished(context, &done, &args.site_env)?;
+        tell::plan(context, &outcome);
+        context.messages.notice("This is what would change. Nothing was changed.");
+        return Ok(());
+    }
+    if !agreed(context, &site, &env, &params)? {
+        context.messages.notice("Nothing was restored.");
+        return Ok(());
+    }
+    let workflow = context.client.create_workflow(site.id, &env, "restore", &params).await?;
+    let done = follow(
+        context,
+        &site,
+        workflow,
+        &mut stop,
+        "Until it switches, the environment is as it was; from then on it goes to its end.",
+    )
+    .await?;
+    let outcome = finished(context, &done, &args.site_env)?;
+    tell::restored(context, &env, &outcome, &args);
+    Ok(())
+}
+
+async fn other_environment(context: &Context, site: &SiteObject, from: &SiteEnv) -> Result<EnvName, Failure> {
+    let (other, env, _) = lookup::env(&context.client, from).await?;
+    if other.id == site.id {
+        return Ok(env);
+    }
+    Err(Failure::Because(format!(
+        "{from} is another site's: only environments of {} can be the source. Take the other site's backup out with \
+         backup:get {from} --to=FOLDER.",
+        site.name
+    )))
+}
+
+/// The archives that come back.
+async fn choose(
+    context: &Context,
+    site: &SiteObject,
+    env: &EnvName,
+    args: &BackupRestore,
+) -> Result<Vec<String>, Failure> {
+    let entries = context.client.catalog(site.id, env).await?;
+    let which = args.from.as_ref().unwrap_or(&args.site_env);
+    if let Some(file) = &args.file {
+        return named(context, &entries, file, which);
+    }
+    let elements = lookup::elements(args.element.as_deref().unwrap_or_else(|| default_element(args)))?;
+    let mut chosen = Vec::new();
+    for element in ELEMENTS.into_iter().filter(|element| elements.contains(*element)) {
+        if let Some(entry) = newest_good(context, &entries, element) {
+            chosen.push(entry);
+        }
+    }
+    let folders: std::collections::BTreeSet<_> = chosen.iter().map(|entry| &entry.folder).collect();
+    if folders.len() > 1 {
+        let names: Vec<_> = chosen.iter().filter_map(|entry| entry.filename.as_deref()).collect();
+        context.messages.warning(&format!(
+            "The newest good archives are of different backups: {}. --file=FOLDER takes all of one.",
+            names.join(", ")
+        ));
+    }
+    let names: Vec<_> = chosen.into_iter().filter_map(|entry| entry.filename.clone()).collect();
+    if names.is_empty() {
+        return Err(Failure::Because(format!(
+            "No backups available. Create one with `undercroft backup:create {which}`"
+        )));
+    }
+    Ok(names)
+}
+
+/// What is meant where no element is named: tables are in databases, and paths in files.
+fn default_element(args: &BackupRestore) -> &'static str {
+    if !args.table.is_empty() {
+        "database"
+    } else if !args.path.is_empty() {
+        "files"
+    } else {
+        "all"
+    }
+}
+
+/// The archives that a file name, an id or a folder names.
+fn named(
+    context: &Context,
+    entries: &[(String, CatalogEntry)],
+    text: &str,
+    which: &SiteEnv,
+) -> Result<Vec<String>, Failure> {
+    let one = entries.iter().find(|(id, entry)| id == text || entry.filename.as_deref() == Some(text));
+    let meant: Vec<_> = match one {
+        Some((_, entry)) => vec![entry],
+        None => entries.iter().map(|(_, entry)| entry).filter(|entry| entry.folder == text).collect(),
+    };
+    for entry in &meant {
+        warn_if_incomplete(context, entry);
+    }
+    let names: Vec<_> = meant.into_iter().filter_map(|entry| entry.filename.clone()).collect();
+    if names.is_empty() { Err(lookup::not_found(text, which)) } else { Ok(names) }
+}
+
+fn newest_good<'e>(
+    context: &Context,
+    entries: &'e [(String, CatalogEntry)],
+    element: Element,
+) -> Option<&'e CatalogEntry> {
+    let mine: Vec<_> = entries
+        .iter()
+        .filter(|(id, entry)| lookup::element_of(id) == Some(element) && entry.filename.is_some())
+        .map(|(_, entry)| entry)
+        .collect();
+    let sound = |entry: &&&CatalogEntry| {
+        entry.state == ElementState::Good && entry.proven.as_ref().is_none_or(|proven| proven.good)
+    };
+    let good = mine.iter().find(sound).copied();
+    let newest = mine.first().copied()?;
+    if newest.state == ElementState::Incomplete {
+        warn_if_incomplete(context, newest);
+        if good.is_some() {
+            context.messages.notice("The newest good one is taken; --file takes the other.");
+        }
+    }
+    good.or(Some(newest))
+}
+
+fn warn_if_incomplete(context: &Context, entry: &CatalogEntry) {
+    if entry.state == ElementState::Incomplete {
+        let file = entry.filename.as_deref().unwrap_or_default();
+        context.messages.warning(&format!("{file} is incomplete: {} lost.", entry.lost_total));
+    }
+}
+
+fn params(
+    args: &BackupRestore,
+    archives: Vec<String>,
+    from: Option<EnvName>,
+) -> Result<RestoreParams, Failure> {
+    let pairs = args.search_replace.chunks_exact(2).filter_map(|pair| match pair {
+        [old, new] => Some((old.clone(), new.clone())),
+        _ => None,
+    });
+    Ok(RestoreParams {
+        archives,
+        from,
+        undo: args.undo,
+        tables: args.table.clone(),
+        paths: args.path.clone(),
+        to: args.to.as_deref().map(places::absolute).transpose()?,
+        no_safety_backup: args.no_safety_backup,
+        in_place: args.in_place,
+        remove_untracked: args.remove_untracked,
+        search_replace: pairs.collect(),
+    })
+}
+
+fn agreed(
+    context: &Context,
+    site: &SiteObject,
+    env: &EnvName,
+    params: &RestoreParams,
+) -> Result<bool, Failure> {
+    if params.to.is_some() {
+        return Ok(true);
+    }
+    for archive in &params.archives {
+        context.messages.notice(&format!("To be restored: {archive}"));
+    }
+    let question = if params.undo {
+        format!("Are you sure you want to undo the last restore of {env} on {}?", site.name)
+    } else {
+        format!("Are you sure you want to restore to {env} on {}?", site.name)
+    };
+    let answer = Answer::from_options(context.global.yes, context.global.no_interaction);
+    confirm(&question, answer).map_err(Failure::Print)
+}
+
+/// What came of it; a failure is told.
+fn finished(context: &Context, done: &Workflow, which: &SiteEnv) -> Result<RestoreOutcome, Failure> {
+    match done.result.as_deref() {
+        Some("succeeded") => Ok(serde_json::from_value(done.outcome.clone()).unwrap_or_default()),
+        Some("aborted") => {
+            context.messages.warning(&format!("The restore was stopped. {which} is as it was."));
+            Err(Failure::Interrupted)
+        }
+        _ => {
+            context.messages.error_text(reason(done));
+            Err(Failure::Told)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Tells what a restore would change, and what it did.
+
+use undercroft_model::api::{CommitChanges, Count, ElementChanges, RestoreOutcome, TableChange, TreeChanges};
+use undercroft_model::{Element, EnvName};
+
+use super::super::Context;
+use super::super::backup_create::sentence;
+use crate::args::BackupRestore;
+use crate::output::human_size;
+
+/// So many single changes are told.
+const TOLD: usize = 30;
+
+/// Tells what would change.
+pub fn plan(context: &Context, outcome: &RestoreOutcome) {
+    for (element, changes) in &outcome.elements {
+        context.messages.notice(&format!("{element}: from {}", changes.archive));
+        if !changes.way.is_empty() {
+            context.messages.notice(&format!("{element}: {}", changes.way));
+        }
+        if let Some(commits) = &changes.commits {
+            of_commits(context, commits);
+        }
+        if let Some(tree) = &changes.tree {
+            of_tree(context, *element, tree);
+        }
+        if let Some(tables) = &changes.tables {
+            of_tables(context, tables);
+        }
+        remarks(context, *element, changes);
+    }
+    for note in &outcome.advice {
+        context.messages.notice(&capital(note));
+    }
+}
+
+/// Tells what was done.
+pub fn restored(context: &Context, env: &EnvName, outcome: &RestoreOutcome, args: &BackupRestore) {
+    for element in super::ELEMENTS {
+        let Some(changes) = outcome.elements.get(&element) else { continue };
+        remarks(context, element, changes);
+        if let Some(to) = &outcome.to {
+            context.messages.notice(&format!("Put the {element} backup into {}.", to.display()));
+        } else {
+            context.messages.notice(&format!("Restored the {element} backup to {env}."));
+        }
+        if !changes.way.is_empty() {
+            context.messages.notice(&format!("{element}: {}", changes.way));
+        }
+    }
+    for note in &outcome.advice {
+        context.messages.notice(&capital(note));
+    }
+    if outcome.to.is_none() && !args.no_safety_backup {
+        context.messages.notice(&format!(
+            "`undercroft backup:restore {} --undo` goes back to how it was before.",
+            args.site_env
+        ));
+    }
+}
+
+fn remarks(context: &Context, element: Element, changes: &ElementChanges) {
+    for remark in &changes.remarks {
+        let text = sentence(element, remark);
+        match remark.weight {
+            undercroft_model::Weight::Lost => context.messages.warning(&text),
+            undercroft_model::Weight::Note => context.messages.notice(&text),
+        }
+    }
+}
+
+fn of_tree(context: &Context, element: Element, tree: &TreeChanges) {
+    let count = |count: Count| match count.bytes {
+        0 => count.number.to_string(),
+        bytes => format!("{} ({})", count.number, human_size(bytes)),
+    };
+    context.messages.notice(&format!(
+        "{element}: {} added, {} changed, {} removed, {} unchanged, {} kept as they are",
+        count(tree.added),
+        count(tree.changed),
+        count(tree.removed),
+        count(tree.unchanged),
+        count(tree.kept)
+    ));
+    for (change, path) in tree.first.iter().take(TOLD) {
+        context.messages.notice(&format!("{element}: {change} {path}"));
+    }
+    let all = tree.added.number + tree.changed.number + tree.removed.number;
+    let more = all.saturating_sub(tree.first.len().min(TOLD) as u64);
+    if more > 0 {
+        context.messages.notice(&format!("{element}: and {more} more"));
+    }
+}
+
+fn of_tables(context: &Context, tables: &[TableChange]) {
+    let number = |change: &str| tables.iter().filter(|table| table.change == change).count();
+    context.messages.notice(&format!(
+        "database: {} tables added, {} replaced, {} removed",
+        number("added"),
+        number("replaced"),
+        number("removed")
+    ));
+    for table in tables.iter().take(TOLD) {
+        let rows =
+            |rows: Option<u64>| rows.map_or_else(|| "no rows".to_owned(), |rows| format!("{rows} rows"));
+        let now = match (table.bytes_now, table.rows_now) {
+            (Some(bytes), now) => format!(", now about {}, {}", rows(now), human_size(bytes)),
+            (None, _) => String::new(),
+        };
+        let then = match table.change.as_str() {
+            "removed" => String::new(),
+            _ => format!(": {}, {} of text", rows(table.rows), human_size(table.bytes)),
+        };
+        context.messages.notice(&format!("database: {} {}{then}{now}", table.change, table.name));
+    }
+    let more = tables.len().saturating_sub(TOLD);
+    if more > 0 {
+        context.messages.notice(&format!("database: and {more} more"));
+    }
+}
+
+fn of_commits(context: &Context, commits: &CommitChanges) {
+    let short = |commit: &str| commit.get(..10).unwrap_or(commit).to_owned();
+    let what = commits.branch.as_ref().map_or_else(|| "HEAD".to_owned(), |b| format!("the branch {b}"));
+    let from = commits.from.as_deref().map_or_else(|| "nothing".to_owned(), short);
+    context.messages.notice(&format!(
+        "code: {what} goes from {from} to {}: {} commits come, {} go",
+        short(&commits.to),
+        commits.ahead,
+        commits.behind
+    ));
+    for (sign, id, subject) in commits.first.iter().take(TOLD) {
+        context.messages.notice(&format!("code: {sign} {} {subject}", short(id)));
+    }
+    if commits.uncommitted > 0 {
+        context.messages.notice(&format!(
+            "code: {} files with changes that are in no commit are put aside; --undo brings them back",
+            commits.uncommitted
+        ));
+    }
+    if commits.untracked > 0 {
+        context.messages.notice(&format!("code: {} files that git does not track stay", commits.untracked));
+    }
+}
+
+/// A sentence that begins with a capital letter and ends with a full stop.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
+}
