@@ -33,18 +33,12 @@ impl<'a> Hand<'a> {
         server::prepare(&mut connection, watch)?;
         connection.run("SET SESSION foreign_key_checks = 0", watch)?;
         connection.set_doing("waiting for an earlier connection of this restore");
-        let lock = quote::text(&staged.scratch);
-        for _ in 0..PREDECESSOR {
-            let got = connection.record(&format!("SELECT GET_LOCK({lock}, 1) AS got"), watch)?.text("got");
-            if got == "1" {
-                return Ok(Hand { connection, staged, watch });
-            }
-            if watch.cancelled() {
-                return Err(Cancelled.into());
-            }
-        }
-        let holder = connection.record(&format!("SELECT IS_USED_LOCK({lock}) AS id"), watch)?.text("id");
-        Err(RestoreError::Busy { holder: format!("connection {holder}") })
+        // Programs are made by a connection of their own, which holds the second lock.
+        take_lock(&mut connection, &staged.scratch, watch)?;
+        take_lock(&mut connection, &programs_lock(staged), watch)?;
+        let second = quote::text(&programs_lock(staged));
+        connection.run(&format!("DO RELEASE_LOCK({second})"), watch)?;
+        Ok(Hand { connection, staged, watch })
     }
 
     /// Runs a statement.
@@ -190,6 +184,31 @@ impl<'a> Hand<'a> {
         thread::sleep(Duration::from_secs(1));
         if self.watch.cancelled() { Err(Cancelled.into()) } else { Ok(()) }
     }
+}
+
+/// The lock that whoever makes programs holds.
+pub(super) fn programs_lock(staged: &Staged) -> String {
+    format!("{} programs", staged.scratch)
+}
+
+/// Takes a lock of the server's that ends with the connection.
+pub(super) fn take_lock(
+    connection: &mut Connection,
+    name: &str,
+    watch: &dyn Observer,
+) -> Result<(), RestoreError> {
+    let lock = quote::text(name);
+    for _ in 0..PREDECESSOR {
+        let got = connection.record(&format!("SELECT GET_LOCK({lock}, 1) AS got"), watch)?.text("got");
+        if got == "1" {
+            return Ok(());
+        }
+        if watch.cancelled() {
+            return Err(Cancelled.into());
+        }
+    }
+    let holder = connection.record(&format!("SELECT IS_USED_LOCK({lock}) AS id"), watch)?.text("id");
+    Err(RestoreError::Busy { holder: format!("connection {holder}") })
 }
 
 /// The same server and account, in another schema.

@@ -53,6 +53,7 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
     let programs = std::mem::take(&mut loaded.programs);
     loaded.changes.extend(make(
         &target,
+        staged,
         programs.iter().map(|statement| &statement[..]),
         taken,
         order.observer,

@@ -9,6 +9,8 @@ use undercroft_vault::sections::{SectionSource, TextSection};
 use undercroft_vault::stream::{Section, SectionLabel, TextSink};
 
 use super::error::RestoreError;
+use super::hand::{programs_lock, take_lock};
+use super::order::Staged;
 use crate::database::load::{self, Change, Job, Loaded, Mode, Taken};
 use crate::database::snapshot::Snapshot;
 use crate::database::wire::Connection;
@@ -126,11 +128,13 @@ pub(super) fn collect(
 /// Makes triggers, views, routines and events in the target's schema.
 pub(super) fn make<'s>(
     target: &DatabaseTarget,
+    staged: &Staged,
     statements: impl IntoIterator<Item = &'s [u8]>,
     taken: &Taken,
     watch: &dyn Observer,
 ) -> Result<BTreeSet<Change>, RestoreError> {
     let mut connection: Connection = load::open(target, watch)?;
+    take_lock(&mut connection, &programs_lock(staged), watch)?;
     connection.set_doing("making triggers, views, routines and events");
     let mut changes = BTreeSet::new();
     for statement in statements {

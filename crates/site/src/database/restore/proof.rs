@@ -128,7 +128,7 @@ fn compare(
     let target = target_in(order.target, &staged.scratch);
     let statements = loaded.programs.iter().map(|statement| &statement[..]);
     let mut changes = loaded.changes.clone();
-    changes.extend(make(&target, statements, taken, order.observer)?);
+    changes.extend(make(&target, staged, statements, taken, order.observer)?);
     let mut connection = Connection::open(&target, order.observer)?;
     server::prepare(&mut connection, order.observer)?;
     hand.doing("reading back what was loaded");

@@ -279,7 +279,7 @@ fn make_noted(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken, part: Part)
     let staged = hand.staged;
     let notes = journal::read(&mut hand.connection, staged, part, hand.watch)?;
     let live = target_in(order.target, &staged.schema);
-    let changes = make(&live, notes.iter().map(|(_, statement)| &statement[..]), taken, hand.watch)?;
+    let changes = make(&live, staged, notes.iter().map(|(_, statement)| &statement[..]), taken, hand.watch)?;
     tell(&changes, hand.watch);
     Ok(())
 }
