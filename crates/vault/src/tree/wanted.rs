@@ -29,6 +29,11 @@ impl Wanted {
         Wanted { above: true, ..self }
     }
 
+    /// Whether all are.
+    pub fn is_all(&self) -> bool {
+        self.paths.is_none()
+    }
+
     /// Whether a path is wanted for itself.
     pub fn holds(&self, path: &[u8]) -> bool {
         let Some(paths) = &self.paths else { return true };

@@ -113,7 +113,8 @@ pub struct Plan {
     pub changed: Sum,
     /// What goes.
     pub removed: Sum,
-    /// What is the same, as far as is known: proved by the safety backup, or by size, time, mode and owner.
+    /// What is the same, as far as is known: proved by the safety backup, or by size, time, mode and owner. Nothing for
+    /// named paths with a safety backup.
     pub unchanged: Sum,
     /// Things that stay though the archive does not have them, or has them otherwise: topmost paths only.
     pub kept: u64,

@@ -92,7 +92,10 @@ fn by_lists(
         Difference::Removed(entry) => planner.add(Effect::Removed, entry),
         Difference::Changed { after, .. } => planner.add(Effect::Changed, after),
     })?;
-    // What is the same is only counted there, whatever of it is wanted.
+    // What is the same is only counted there, not told: of named paths it is not known.
+    if !planner.wanted.is_all() {
+        return Ok(());
+    }
     let (same, unproven) = (compared.same, compared.unproven);
     let unchanged = Sum { entries: same.entries + unproven.entries, bytes: same.bytes + unproven.bytes };
     planner.plan.unchanged = unchanged;

@@ -65,7 +65,9 @@ pub fn prepare(
     }
     finish(staged, &shared, &made)?;
     shared.tally.tell(order.element, observer);
-    Ok(Prepared { kept: made.kept.len() as u64, ..shared.prepared() })
+    let prepared = Prepared { kept: made.kept.len() as u64, ..shared.prepared() };
+    observer.expect(order.element, prepared.entries.bytes);
+    Ok(prepared)
 }
 
 fn learn_mount(live: &Ground) {
