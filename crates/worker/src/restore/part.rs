@@ -254,6 +254,14 @@ impl Staged {
         }
     }
 
+    /// The folder in which a tree is laid out.
+    pub fn laid_out(&self) -> Option<PathBuf> {
+        match &self.how {
+            How::Tree { staged } => Some(staged.stage.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether nothing live is concerned.
     pub fn is_a_test(&self) -> bool {
         matches!(self.how, How::TestRestore { .. })

@@ -1,7 +1,7 @@
 //! The phases of a restore, one after the other.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -96,9 +96,13 @@ pub fn restore(
 ) -> Result<Restored, RestoreError> {
     let index = Arc::new(place.vault.read_index()?);
     let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer };
-    let mut parts = Vec::new();
-    for element in &order.elements {
-        let decided = decide(order, element, place, &scene);
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    // Files come first: they may lie, and be laid out, inside the folder of the code.
+    let (files, others): (Vec<_>, Vec<_>) =
+        order.elements.iter().partition(|element| element.element == Element::Files);
+    for element in files.into_iter().chain(others) {
+        let guest = parts.iter().find_map(|part| part.staged.laid_out());
+        let decided = decide(order, element, guest, place, &scene);
         parts.push(decided.map_err(|source| failed(element.element, source))?);
     }
     parts.sort_by_key(|part| rank(order, part.staged.element));
@@ -137,6 +141,7 @@ fn failed(element: Element, source: PartError) -> RestoreError {
 fn decide<'a>(
     order: &'a RestoreOrder,
     element: &'a ElementOrder,
+    guest: Option<PathBuf>,
     place: &'a Workplace,
     scene: &Scene<'_>,
 ) -> Result<Part<'a>, PartError> {
@@ -160,6 +165,7 @@ fn decide<'a>(
     }
     let now = element.now.as_ref().map(|(archive, captured)| (archive, *captured));
     if let Some(tree) = order.trees(place).order(element.element, now) {
+        let tree = tree.with_guest(guest);
         let how = tree.decide(scene, &source)?;
         return Ok(Part { staged: staged(how), source, tree: Some(tree) });
     }
@@ -175,18 +181,26 @@ fn decide<'a>(
     Ok(Part { staged: staged(how), source, tree: None })
 }
 
-/// Prepares all parts at once: a database waits for its server, a tree for its disk.
+/// Prepares all parts: a database waits for its server while trees wait for their disk. Trees come one after the
+/// other, since one may lie inside another.
 fn prepare(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<BTreeMap<Element, String>, RestoreError> {
     let one = |part: &Part<'_>| {
         scene.observer.doing(part.staged.element, "preparing");
-        part.staged.prepare(scene, &part.source, part.tree.as_ref())
+        let told = part.staged.prepare(scene, &part.source, part.tree.as_ref());
+        (part.staged.element, told)
     };
+    let (databases, mut others): (Vec<_>, Vec<_>) =
+        parts.iter().partition(|part| part.staged.element == Element::Database);
+    others.sort_by_key(|part| part.staged.element != Element::Files);
     let results: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> =
-            parts.iter().map(|part| (part.staged.element, scope.spawn(move || one(part)))).collect();
-        let join =
-            |thread: thread::ScopedJoinHandle<'_, _>| thread.join().unwrap_or(Err(PartError::Panicked));
-        threads.into_iter().map(|(element, thread)| (element, join(thread))).collect()
+            databases.into_iter().map(|part| scope.spawn(move || vec![one(part)])).collect();
+        let mut results: Vec<_> = others.into_iter().map(one).collect();
+        for thread in threads {
+            let panicked = |_| vec![(Element::Database, Err(PartError::Panicked))];
+            results.extend(thread.join().unwrap_or_else(panicked));
+        }
+        results
     });
     let told = results.into_iter().map(|(element, result)| match result {
         Ok(told) => Ok((element, told)),

@@ -23,6 +23,8 @@ pub struct TreeOrder<'a> {
     only: Option<Vec<Vec<u8>>>,
     now: Option<(&'a ArchiveRecord, FileTime)>,
     id: Uuid,
+    /// Where another tree of the same restore is laid out, which may be inside this one: it moves along.
+    guest: Option<PathBuf>,
 }
 
 /// What all trees of a restore have in common.
@@ -65,13 +67,20 @@ impl<'a> Trees<'a> {
         let only = (!self.paths.is_empty())
             .then(|| self.paths.iter().map(|path| path.trim_matches('/').as_bytes().to_vec()).collect());
         let protect = if self.foreign { credential_files() } else { Vec::new() };
-        Some(TreeOrder { element, live, keep, protect, skip, only, now, id: self.id })
+        Some(TreeOrder { element, live, keep, protect, skip, only, now, id: self.id, guest: None })
     }
 }
 
 impl TreeOrder<'_> {
+    /// Says where another tree of the same restore is laid out.
+    pub fn with_guest(self, guest: Option<PathBuf>) -> Self {
+        TreeOrder { guest, ..self }
+    }
+
     /// Calls `with` with the order in the form that `site` takes.
     pub fn with<T>(&self, archive: &ArchiveRecord, with: impl FnOnce(&files::Order<'_>) -> T) -> T {
+        let mut skip = self.skip.clone();
+        skip.extend(self.guest.as_deref().map(|path| Skip { path, what: "what is prepared for the files" }));
         with(&files::Order {
             element: self.element,
             live: self.live,
@@ -80,7 +89,7 @@ impl TreeOrder<'_> {
             only: self.only.as_deref(),
             keep: self.keep,
             protect: &self.protect,
-            skip: &self.skip,
+            skip: &skip,
             id: self.id,
         })
     }
