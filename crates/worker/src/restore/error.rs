@@ -133,7 +133,7 @@ pub enum RestoreError {
         /// The element.
         element: Element,
         /// Why.
-        source: PartError,
+        source: Box<PartError>,
     },
     /// An element could not be switched, and everything is as it was.
     #[error("the {element} could not be switched; everything was put back as it was")]
@@ -141,7 +141,7 @@ pub enum RestoreError {
         /// The element.
         element: Element,
         /// Why.
-        source: SwitchError,
+        source: Box<SwitchError>,
     },
     /// An element could not be switched, nor everything be put back.
     #[error(
@@ -152,14 +152,14 @@ pub enum RestoreError {
         /// The element.
         element: Element,
         /// Why.
-        source: SwitchError,
+        source: Box<SwitchError>,
     },
     /// A database that is loaded over what was there could not be loaded.
     #[error(
         "the database could not be loaded over the one that was there, which is not as it was any more: mend the cause \
          and restore again, or go back with backup:restore --undo"
     )]
-    InPlace(#[source] SwitchError),
+    InPlace(#[source] Box<SwitchError>),
     /// The journal can't be kept, and without it a restore is not begun.
     #[error("nothing was changed")]
     Journal(#[from] JournalError),

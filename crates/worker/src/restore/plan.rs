@@ -32,7 +32,8 @@ pub fn plan(
         }
         observer.doing(element.element, "looking");
         let changes = plan_one(order, element, place, &scene);
-        let changes = changes.map_err(|source| RestoreError::Part { element: element.element, source })?;
+        let changes = changes
+            .map_err(|source| RestoreError::Part { element: element.element, source: Box::new(source) })?;
         Ok((element.element, changes))
     };
     order.elements.iter().map(one).collect()

@@ -17,6 +17,18 @@ use super::part::{Scene, Source, Staged};
 use super::run::Quiet;
 use crate::backup_report;
 
+impl From<PartError> for RecoverError {
+    fn from(error: PartError) -> Self {
+        RecoverError::Part(Box::new(error))
+    }
+}
+
+impl From<SwitchError> for RecoverError {
+    fn from(error: SwitchError) -> Self {
+        RecoverError::Switch(Box::new(error))
+    }
+}
+
 /// In which state the environment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -41,10 +53,10 @@ pub enum RecoverError {
     Vault(#[from] VaultError),
     /// What was prepared can't be removed.
     #[error("what was prepared could not be removed")]
-    Part(#[from] PartError),
+    Part(#[source] Box<PartError>),
     /// It could be brought neither forward nor back.
     #[error("it could not be ended")]
-    Switch(#[from] SwitchError),
+    Switch(#[source] Box<SwitchError>),
     /// The backup that is restored is not in the vault any more.
     #[error("the archive {0} is not in the vault any more")]
     NoArchive(String),

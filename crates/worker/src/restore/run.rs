@@ -135,7 +135,11 @@ pub fn restore(
 }
 
 fn failed(element: Element, source: PartError) -> RestoreError {
-    if source.is_cancelled() { Cancelled.into() } else { RestoreError::Part { element, source } }
+    if source.is_cancelled() {
+        Cancelled.into()
+    } else {
+        RestoreError::Part { element, source: Box::new(source) }
+    }
 }
 
 fn decide<'a>(
@@ -222,10 +226,10 @@ fn switch(
         let Err(source) = part.staged.switch(scene, &part.source) else { continue };
         if part.staged.is_in_place() {
             let _ = abandon(parts, scene, journal, journals);
-            return Err(RestoreError::InPlace(source));
+            return Err(RestoreError::InPlace(Box::new(source)));
         }
         if source.is_between() {
-            return Err(RestoreError::Between { element, source });
+            return Err(RestoreError::Between { element, source: Box::new(source) });
         }
         // If it can't be written down, a kill from here on ends with all switched: as asked, too.
         let _ = journal.enter(Phase::SwitchingBack, journals.folder);
@@ -233,10 +237,10 @@ fn switch(
             let element = part.staged.element;
             part.staged
                 .switch_back(scene, &part.source)
-                .map_err(|source| RestoreError::Between { element, source })?;
+                .map_err(|source| RestoreError::Between { element, source: Box::new(source) })?;
         }
         let _ = abandon(parts, scene, journal, journals);
-        return Err(RestoreError::PutBack { element, source });
+        return Err(RestoreError::PutBack { element, source: Box::new(source) });
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ pub fn take_out(
     let only: Vec<Vec<u8>> = paths.iter().map(|path| path.trim_matches('/').as_bytes().to_vec()).collect();
     let mut done = BTreeMap::new();
     for one in elements {
-        let fail = |source| RestoreError::Part { element: one.element, source };
+        let fail = |source| RestoreError::Part { element: one.element, source: Box::new(source) };
         if one.archive.stream != StreamKind::Tree {
             return Err(fail(PartError::NoTree { archive: one.archive.name.clone() }));
         }
