@@ -2,13 +2,13 @@
 //! database.
 //!
 //! One pass over each statement, and none over those that hold nothing of the kind. Only values between quotes and
-//! hexadecimal literals are looked at; names of tables and columns are not. Within a value ([`php`]):
+//! hexadecimal literals are looked at; names of tables and columns are not. Within a value (`php`):
 //!
 //! - serialized PHP is taken apart, its strings replaced and its lengths corrected, however deep one lies in
 //!   another; names of classes and properties and keys of arrays stay, as with `wp search-replace`. Serialized PHP
 //!   that is damaged already stays as it is, unless old and new are of one length, and is counted as left;
 //! - elsewhere the text is replaced where it stands as it is, as JSON escapes it (`http:\/\/old.example`, also
-//!   twice), and as URLs encode it (`http%3A%2F%2Fold.example`), by the new text in the same guise ([`pattern`]).
+//!   twice), and as URLs encode it (`http%3A%2F%2Fold.example`), by the new text in the same guise (`pattern`).
 //!
 //! An address counts as found only as a whole: `http://old.example` is neither in `http://old.example.org` nor in
 //! `http://old.example:8080`, a bare `old.example` is not in `www.old.example`, and `/srv/old` not in `/srv/old2`.

@@ -2,7 +2,7 @@
 //!
 //! A restore can be stopped at any point, by a power cut or a `kill -9`. The journal names everything that it makes
 //! beside the live environment, and how far it is; whoever finds one whose program is gone goes back or forward from
-//! there ([`recover`](crate::recover)). It is removed last.
+//! there ([`recover`](super::recover())). It is removed last.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

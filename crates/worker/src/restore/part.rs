@@ -1,6 +1,6 @@
 //! One element of a restore: how it is prepared beside the live environment, switched, taken back, cleaned up.
 //!
-//! What to do is decided once ([`decide`]) and kept in the journal; the phases then need nothing but that and a
+//! What to do is decided once and kept in the journal; the phases then need nothing but that and a
 //! [`Scene`], which another process can set up again.
 
 use std::path::PathBuf;
