@@ -10,6 +10,7 @@ pub mod backup;
 pub mod element;
 pub mod mark;
 pub mod name;
+pub mod path;
 pub mod progress;
 pub mod report;
 pub mod retention;
@@ -20,6 +21,7 @@ pub use backup::{ArchiveName, BackupFolder, BackupKind, KeepFor};
 pub use element::{Element, ElementSet};
 pub use mark::{Mark, MarkState, Marked, Proof, TrashedWhy};
 pub use name::{EnvName, SiteEnv, SiteName};
+pub use path::readable_path;
 pub use progress::{Cancelled, Observer, Remark, Silent, Weight};
 pub use report::{
     BackupReport, CodeFacts, DatabaseFacts, ElementReport, ElementState, Facts, FilesFacts, LeftOut,

@@ -5,11 +5,10 @@ use std::fs;
 use std::sync::Arc;
 
 use undercroft_model::api::{BrowsedEntry, CommitChanges, DiffObject, Difference as Told};
-use undercroft_model::{Cancelled, CodeFacts, Element, EnvSettings, Observer, Silent};
+use undercroft_model::{Cancelled, CodeFacts, Element, EnvSettings, Observer, Silent, readable_path};
 use undercroft_site::files::restore::{TakeOut, take_out};
 use undercroft_site::git::{Between, commits_between};
 use undercroft_vault::browse::{Below, Listing, entries};
-use undercroft_vault::check::subject;
 use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::index::Index;
 use undercroft_vault::manifest_io::ManifestReader;
@@ -56,11 +55,11 @@ pub fn browse(
 
 fn of_entry(entry: &Entry) -> BrowsedEntry {
     let target = match &entry.kind {
-        EntryKind::Symlink { target } | EntryKind::HardLink { target } => Some(subject(target)),
+        EntryKind::Symlink { target } | EntryKind::HardLink { target } => Some(readable_path(target)),
         _ => None,
     };
     BrowsedEntry {
-        path: subject(&entry.path),
+        path: readable_path(&entry.path),
         kind: entry_kind(&entry.kind).to_owned(),
         size: entry.size,
         mtime: Some(entry.mtime.seconds),
@@ -152,7 +151,7 @@ fn diff_trees(
 fn told(difference: Difference<'_>) -> Told {
     let one = |change: &str, entry: &Entry| Told {
         change: change.to_owned(),
-        name: subject(&entry.path),
+        name: readable_path(&entry.path),
         kind: entry_kind(&entry.kind).to_owned(),
         ..Told::default()
     };

@@ -24,6 +24,6 @@ mod untar;
 mod vault;
 
 pub use archive::{ArchiveJob, ArchiveProof, Prover};
-pub use problem::{HITS_MAX, Hit, PROBLEMS_MAX, Problem, Problems, SUBJECTS_MAX, subject};
+pub use problem::{HITS_MAX, Hit, PROBLEMS_MAX, Problem, Problems, SUBJECTS_MAX};
 pub use text::{SectionCheck, TextCheck};
 pub use vault::{Depth, VaultProof, vault, vaults};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use undercroft_model::readable_path;
 use uuid::Uuid;
 
 /// So many problems are kept of one check.
@@ -112,28 +113,6 @@ fn more(f: &mut fmt::Formatter<'_>, total: u64, shown: usize, what: &str) -> fmt
     }
 }
 
-/// A path as people read it: UTF-8 as it is, any other byte, and what would move a terminal's cursor, as `\xNN`.
-pub fn subject(path: &[u8]) -> String {
-    if path.is_empty() {
-        return ".".to_owned();
-    }
-    let mut text = String::with_capacity(path.len());
-    for chunk in path.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            match char.is_control() {
-                true => char.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape(&mut text, byte)),
-                false => text.push(char),
-            }
-        }
-        chunk.invalid().iter().for_each(|byte| escape(&mut text, *byte));
-    }
-    text
-}
-
-fn escape(text: &mut String, byte: u8) {
-    text.push_str(&format!("\\x{byte:02x}"));
-}
-
 /// How a piece of an object is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Wrong {
@@ -221,7 +200,7 @@ impl Findings {
     ) {
         let Some(hit) = self.at(object, wrong).and_then(|found| found.hit(at)) else { return };
         for path in subjects {
-            let name = subject(path);
+            let name = readable_path(path);
             // Several pieces of one file come one after the other.
             if hit.subjects.last() == Some(&name) {
                 continue;
@@ -236,7 +215,7 @@ impl Findings {
     /// Notes that from a place on nothing of an archive can be told.
     pub(super) fn all_after(&mut self, object: Option<&str>, wrong: &Wrong, at: At<'_>, last: Option<&[u8]>) {
         if let Some(hit) = self.at(object, wrong).and_then(|found| found.hit(at)) {
-            hit.all_after = last.map(subject);
+            hit.all_after = last.map(readable_path);
         }
     }
 

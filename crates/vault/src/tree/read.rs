@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use undercroft_model::{Cancelled, Remark};
+use undercroft_model::{Cancelled, Remark, readable_path};
 
 use super::{PendingRun, RunCutter, TreeWriter, runs};
 use crate::error::VaultError;
@@ -22,7 +22,7 @@ fn checked(opened: Opened<'_>) -> Result<Opened<'_>, VaultError> {
     if opened.content.is_some() == is_file && (is_file || entry.size == 0) {
         return Ok(opened);
     }
-    let path = String::from_utf8_lossy(&entry.path);
+    let path = readable_path(&entry.path);
     let text = format!("{path}: a file needs content, and nothing else may have any");
     Err(VaultError::Source(std::io::Error::other(text)))
 }
@@ -78,7 +78,7 @@ impl TreeWriter<'_> {
     }
 
     fn lost(&self, path: &[u8], text: &str) {
-        let subject = String::from_utf8_lossy(path).into_owned();
+        let subject = readable_path(path);
         self.observer.remark(self.element, Remark::lost(subject, text));
     }
 

@@ -2,12 +2,11 @@
 
 use std::cmp::Ordering;
 
-use undercroft_model::Observer;
+use undercroft_model::{Observer, readable_path};
 use undercroft_vault::stream::{Entry, EntryKind, TreeSource};
 use undercroft_vault::tree::compare::{Difference, compare};
 use undercroft_vault::tree::take::{Runs, Wanted};
 
-use super::super::words::subject;
 use super::super::{Tree, TreeOptions};
 use super::error::{StageError, look};
 use super::layout::Source;
@@ -43,7 +42,7 @@ impl Planner {
         add(sum, entry);
         if *named < SAMPLES {
             *named += 1;
-            self.plan.samples.push((effect, subject(&entry.path)));
+            self.plan.samples.push((effect, readable_path(&entry.path)));
         }
     }
 
