@@ -159,6 +159,11 @@ class Bench:
         tree.edit(attempt.number + 1)
         attempt.backups("changed")
         attempt.download(len(tree.files))
+        largest = max(tree.files, key=lambda file: file.size)
+        chosen = next(file for file in tree.files[len(tree.files) // 2:] if file is not largest)
+        attempt.restore(len(tree.files), chosen.path)
+        attempt.check()
+        attempt.sweep(tree)
 
     def run_database(self, number, tools):
         """All tools go through each phase together: an edit of a database can't be taken back."""
@@ -190,6 +195,16 @@ class Bench:
         dump = f"--defaults-file={shlex.quote(str(credentials))} --single-transaction --routines --events {database.SCHEMA}"
         url = "mysql://{user}:{password}@{host}:{port}/{schema}".format(**account)
         return account | {"url": url, "dump": f"mariadb-dump {dump}"}
+
+
+BACKUPS = 30  # so many are there before the sweep
+
+
+def count(path):
+    """The files at or below a path."""
+    if path.is_file():
+        return 1
+    return sum(len(files) for _, _, files in os.walk(path))
 
 
 class Attempt:
@@ -235,6 +250,53 @@ class Attempt:
                 if found != wanted:
                     raise ToolFailed(f"its download holds {found}, and should hold {wanted}")
             keep(sample)
+
+    def restore(self, wanted, one):
+        """The newest backup into a new folder, and one file of it; in the first run it is counted whether all is there."""
+        self.places["one"] = one
+        for phase in ("restore", "one"):
+            if self.failed or phase not in self.bench.options.phases or not getattr(self.tool, phase):
+                continue
+            self.clear()
+            with self.recording(phase) as keep:
+                sample = self.run(phase)
+                found = count(self.folder / "out")
+                expected = wanted if phase == "restore" else 1
+                if self.number == 0 and found != expected:
+                    raise ToolFailed(f"it laid out {found} files, and should have {expected}")
+                keep(sample)
+        self.clear()
+
+    def check(self):
+        """Whether the newest backup, or all that is stored, is whole."""
+        if self.failed or "verify" not in self.bench.options.phases or not self.tool.verify:
+            return
+        with self.recording("verify") as keep:
+            keep(self.run("verify"))
+
+    def sweep(self, tree):
+        """The first run ends with thirty backups, of which only the newest is kept."""
+        if self.failed or self.number or "sweep" not in self.bench.options.phases or not self.tool.sweep:
+            return
+        with self.recording("sweep") as keep:
+            while self.made < BACKUPS:
+                self.made += 1
+                tree.edit(100 + self.made)
+                self.run("backup")
+            self.run("thin")
+            store = self.tool.line("store", **self.places)
+            before = size_of(store)
+            sample = self.run("sweep")
+            sample.stored = size_of(store) - before
+            keep(sample)
+
+    def clear(self):
+        """Removes what was laid out."""
+        out = self.folder / "out"
+        if out.is_dir():
+            shutil.rmtree(out)
+        else:
+            out.unlink(missing_ok=True)
 
     def run(self, template):
         """Runs one of the tool's lines."""

@@ -65,7 +65,8 @@ class Tree:
         drawn = random.Random(f"edit {self.name} {self.seed} {generation}")
         count = max(1, len(self.files) // 100)
         numbers = sorted({int(drawn.random() * len(self.files)) for _ in range(count)})
-        self.edited.write_text(json.dumps(numbers))
+        before = json.loads(self.edited.read_text()) if self.edited.exists() else []
+        self.edited.write_text(json.dumps(sorted({*before, *numbers})))
         return self.write((self.files[number] for number in numbers), generation)
 
     def undo(self):

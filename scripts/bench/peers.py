@@ -33,6 +33,11 @@ class Tool:
     whole: bool = False  # each backup is made as the first, and the store is emptied before it
     slow: bool = False  # runs once only, unless told
     how: str = ""  # what the table's notes say of its download
+    restore: str = ""  # lays the newest backup out in {out}
+    one: str = ""  # gets the file {one} alone
+    verify: str = ""  # reads and checks all that is stored, or the newest backup
+    thin: str = ""  # lets all but the newest of {number} backups go, outside the measured time
+    sweep: str = ""  # frees their space
 
     def line(self, template, **places):
         """A template with everything quoted and in place; `dump` is a command and goes in as it is."""
@@ -58,7 +63,14 @@ def undercroft(key, label, binary, kind):
         backup=f"{run} backup:create bench.live --element {kind}",
         download=f"{run} backup:get bench.live --element {kind} --to {{out}}",
         count="gzip -dc {out} | " + (TAR_COUNT if kind == "files" else SQL_COUNT).replace("{out}", "-"),
-        store="{repo}/store", how="`backup:get` of the archive, a .gz")
+        store="{repo}/store", how="`backup:get` of the archive, a .gz",
+        restore=f"{run} backup:restore bench.live --element {kind} --to {{out}}" if kind == "files" else "",
+        one=f"{run} backup:restore bench.live --element {kind} --path {{one}} --to {{out}}" if kind == "files" else "",
+        verify=f"{run} backup:verify bench.live --element {kind}",
+        # What is deleted can be brought back for a week: the sweep is run as if that had passed.
+        thin=f"{run} backup:list bench.live --field=file | tail -n +2 | while read -r file; do "
+             f"{run} -y backup:delete bench.live --file $file; done",
+        sweep=f"faketime -f +30d {run} vault:sweep --however-much --clock-is-right")
 
 
 def tar(key, through, suffix, unpack, slow=False):
@@ -67,7 +79,9 @@ def tar(key, through, suffix, unpack, slow=False):
     if through:
         label, pack = f"tar \\| {through}", f"tar -C {{source}} -cf - . | {through} > {{repo}}/a{suffix}"
     program = (through or "gzip").split()[0]
+    into = f"mkdir {{out}} && {unpack} < {{repo}}/a{suffix} | tar -C {{out}} -xf -"
     return Tool(key, label, ("tar", program), backup=pack, download=f"cp {{repo}}/a{suffix} {{out}}",
+                restore=into, one=f"{into} ./{{one}}", verify=f"{unpack} < {{repo}}/a{suffix} > /dev/null",
                 count=f"{unpack} < {{out}} | " + TAR_COUNT.replace("{out}", "-"), whole=True, slow=slow,
                 how="`cp` of the archive")
 
@@ -75,20 +89,34 @@ def tar(key, through, suffix, unpack, slow=False):
 RESTIC = Tool(
     "restic", "restic", ("restic",), prepare="restic -q -r {repo} init",
     backup="restic -q -r {repo} backup {source}", download="restic -q -r {repo} dump latest / > {out}", count=TAR_COUNT,
-    how="`restic dump latest /`, a tar")
+    how="`restic dump latest /`, a tar",
+    restore="restic -q -r {repo} restore latest --target {out}",
+    one="restic -q -r {repo} restore latest --target {out} --include {source}/{one}",
+    verify="restic -q -r {repo} check --read-data", thin="restic -q -r {repo} forget --keep-last 1",
+    sweep="restic -q -r {repo} prune")
 RUSTIC = Tool(
     "rustic", "rustic", ("rustic",), prepare="rustic --no-progress --log-level warn -r {repo} init",
     backup="rustic --no-progress --log-level warn -r {repo} backup {source}",
     download="rustic --no-progress --log-level warn -r {repo} dump --archive tar latest:{source} --file {out}", count=TAR_COUNT,
-    how="`rustic dump --archive tar`")
+    how="`rustic dump --archive tar`",
+    restore="rustic --no-progress --log-level warn -r {repo} restore latest:{source} {out}",
+    one="rustic --no-progress --log-level warn -r {repo} dump latest:{source}/{one} > {out}",
+    verify="rustic --no-progress --log-level warn -r {repo} check --read-data",
+    thin="rustic --no-progress --log-level warn -r {repo} forget --keep-last 1",
+    sweep="rustic --no-progress --log-level warn -r {repo} prune --keep-delete 0s --instant-delete")
 BORG = Tool(
     "borg", "borg, lz4", ("borg",), prepare="borg init -e repokey-blake2 {repo}",
     backup="borg create --compression lz4 {repo}::{number} {source}",
-    download="borg export-tar --tar-filter cat {repo}::{number} {out}", count=TAR_COUNT, how="`borg export-tar`")
+    download="borg export-tar --tar-filter cat {repo}::{number} {out}", count=TAR_COUNT, how="`borg export-tar`",
+    restore="mkdir {out} && cd {out} && borg extract {repo}::{number}",
+    one="mkdir {out} && cd {out} && borg extract {repo}::{number} re:{one}$", verify="borg check --verify-data {repo}",
+    thin="borg prune --keep-last 1 {repo}", sweep="borg compact --threshold 5 {repo}")
 BUPSTASH = Tool(
     "bupstash", "bupstash", ("bupstash",), prepare="bupstash new-key -o {key} && bupstash init -r {repo}",
     backup="bupstash put -q -r {repo} -k {key} --send-log {key}.log name={number} {source}",
-    download="bupstash get -q -r {repo} -k {key} name={number} > {out}", count=TAR_COUNT, how="`bupstash get`, a tar")
+    download="bupstash get -q -r {repo} -k {key} name={number} > {out}", count=TAR_COUNT, how="`bupstash get`, a tar",
+    restore="mkdir {out} && bupstash get -q -r {repo} -k {key} name={number} | tar -C {out} -xf -",
+    one="bupstash get -q -r {repo} -k {key} --pick {one} name={number} > {out}")
 
 FILES = (
     tar("tar-gzip", "", ".tar.gz", "gzip -dc", slow=True),

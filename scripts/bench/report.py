@@ -15,6 +15,10 @@ PHASES = {
     "unchanged": "nothing changed",
     "changed": "1 % changed",
     "download": "download",
+    "restore": "full restore",
+    "one": "one file restored",
+    "verify": "verify",
+    "sweep": "sweep after 30 backups",
 }
 OURS = "undercroft"
 
@@ -28,6 +32,10 @@ GOALS = (
     Goal("small", "unchanged", "wall", ("bupstash",), 1, "nothing changed in small files, ahead of bupstash"),
     Goal("files", "changed", "wall", ("restic",), 4, "1 % of the files changed, 4 × restic"),
     Goal("files", "changed", "stored", ("restic",), 1 / 1.5, "1 % of the files changed, growing no more than 1.5 × restic"),
+    Goal("files", "restore", "wall", ("restic", "rustic", "borg", "bupstash"), 1,
+         "full restore of the files, faster than the fastest"),
+    Goal("small", "one", "wall", ("restic", "rustic", "borg", "bupstash"), 1,
+         "one file out of 200,000, faster than the fastest"),
     Goal("database", "first", "wall", ("dump-zstd", "dump-pigz", "dump-gzip", "mydumper"), 2,
          "dump of the database, 2 × the fastest of mariadb-dump through a compressor and mydumper"),
     Goal("database", "changed", "stored", ("dump-restic", "dump-borg"), 1,
@@ -42,9 +50,13 @@ peak; memory that processes share counts for each. *Stored* is by how many bytes
 
 *1 % changed* is, for files, 1 % of them, drawn at random, rewritten in place; for the database, 0.1 % of the rows, drawn at
 random, rewritten, and 1 % added at the tables' ends. Every tool sees the same change. *Download* puts the newest archive,
-whole, into one local file. The first run's downloads are checked: as many files, or tables, as there should be."""
+whole, into one local file. *Full restore* lays the newest backup out in a new folder, *one file restored* a single file of
+it. The first run's downloads and restores are checked: as many files, or tables, as there should be. *Verify* reads and
+checks what is stored: Undercroft, the newest backup (`backup:verify`); restic and rustic, `check --read-data`; borg,
+`check --verify-data`. *Sweep* frees the space of 29 of 30 backups, of which each changed 1 % of the files, once in the
+whole; deleting them is not in it."""
 NOT_MEASURED = """\
-Not measured here: conserve; restoring into a site, one file out of a tree, loading a database, and memory at 1,000,000 files."""
+Not measured here: conserve; restoring into a live site, loading a database, and memory at 1,000,000 files."""
 
 
 class Report:
@@ -119,7 +131,7 @@ class Report:
         walls = [sample.wall for sample in measured]
         spread = f" ({seconds(min(walls))}–{seconds(max(walls))})" if len(walls) > 1 else " (one run)"
         peak = f"{median('peak') / 1e6:.0f}" if median("peak") else "–"  # too short to be looked at
-        stored = "" if phase == "download" else megabytes(median("stored"))
+        stored = megabytes(median("stored")) if phase in ("first", "unchanged", "changed", "sweep") else ""
         return [seconds(median("wall")) + spread, seconds(median("cpu")),
                 *([seconds(median("server"))] if server else []), peak, stored, ratio]
 
