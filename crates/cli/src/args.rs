@@ -245,12 +245,23 @@ pub struct EnvInfo {
     pub output: PropertyOptions,
 }
 
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("say yes or no"),
+    }
+}
+
 /// `env:update`
 #[derive(Debug, Args)]
 pub struct EnvUpdate {
     /// The environment, such as shop.live
     #[arg(value_name = "SITE.ENV")]
     pub site_env: SiteEnv,
+    /// Whether the last good backup expires as any other; else it is kept until there is a newer good one
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    pub expire_last: Option<bool>,
     /// Where things are.
     #[command(flatten)]
     pub place: Where,

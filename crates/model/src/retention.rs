@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::mark::{Mark, MarkState};
-use crate::{BackupReport, Element, ElementState};
+use crate::{BackupReport, Element, ElementState, EnvName};
 
 /// How long what was deleted or has expired can be brought back, unless set otherwise.
 pub const HOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -21,13 +21,38 @@ pub const HOLD: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub struct Policy {
     /// How long a backup lies in the trash.
     pub hold: SignedDuration,
-    /// Whether the last good backup of an environment outlives its keep-for.
-    pub keep_last_good: bool,
+    /// Since when the last good backup expires as any other. `None`: it outlives its keep-for.
+    pub expire_last: Option<Timestamp>,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { hold: HOLD, keep_last_good: true }
+        Policy { hold: HOLD, expire_last: None }
+    }
+}
+
+/// The policies of environments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// That of every environment of which nothing else is said.
+    pub usual: Policy,
+    /// Those of the others: of a site, of one of its environments.
+    pub others: BTreeMap<(Uuid, EnvName), Policy>,
+}
+
+impl Policies {
+    /// The policy of the environment that a backup is of.
+    fn of(&self, report: &BackupReport) -> &Policy {
+        if self.others.is_empty() {
+            return &self.usual;
+        }
+        self.others.get(&(report.site, report.env.clone())).unwrap_or(&self.usual)
+    }
+}
+
+impl From<Policy> for Policies {
+    fn from(usual: Policy) -> Self {
+        Policies { usual, others: BTreeMap::new() }
     }
 }
 
@@ -98,7 +123,7 @@ pub enum TrashWhy {
 ///
 /// A fate follows from what there is now: should all newer good backups be deleted, an expired one that was not
 /// removed yet is the last good one again, and is listed.
-pub fn fates(backups: &[Kept<'_>], now: Timestamp, policy: &Policy) -> BTreeMap<Uuid, Fate> {
+pub fn fates(backups: &[Kept<'_>], now: Timestamp, policies: &Policies) -> BTreeMap<Uuid, Fate> {
     let mut envs: BTreeMap<(Uuid, &str), Vec<Weighed<'_>>> = BTreeMap::new();
     for kept in backups {
         let state = MarkState::of(kept.marks, kept.report.finished);
@@ -109,8 +134,8 @@ pub fn fates(backups: &[Kept<'_>], now: Timestamp, policy: &Policy) -> BTreeMap<
     for env in envs.values_mut() {
         env.sort_by_key(|backup| (backup.report.folder.started, backup.report.id));
         for (at, backup) in env.iter().enumerate() {
-            let last_good =
-                if policy.keep_last_good { LastGood::of(backup, env, at) } else { LastGood::No(None) };
+            let policy = policies.of(backup.report);
+            let last_good = LastGood::of(backup, env, at).unless(policy, now);
             fates.insert(backup.report.id, backup.fate(last_good, now, policy));
         }
     }
@@ -146,6 +171,16 @@ impl LastGood {
             }
         }
         LastGood::No(until)
+    }
+
+    /// The same where the last good backup expires as any other: it was the last good one until then.
+    fn unless(self, policy: &Policy, now: Timestamp) -> LastGood {
+        // A clock that went back must not let anything expire.
+        let Some(expires) = policy.expire_last.filter(|since| *since <= now) else { return self };
+        match self {
+            LastGood::Yes | LastGood::No(None) => LastGood::No(Some(expires)),
+            LastGood::No(Some(until)) => LastGood::No(Some(until.min(expires))),
+        }
     }
 }
 
@@ -278,7 +313,7 @@ mod tests {
     /// The fates of backups, in their order.
     fn judge(backups: &[(BackupReport, Vec<Mark>)], now: Timestamp) -> Vec<Fate> {
         let kept: Vec<_> = backups.iter().map(|(report, marks)| Kept { report, marks }).collect();
-        let fates = fates(&kept, now, &Policy::default());
+        let fates = fates(&kept, now, &Policies::default());
         backups.iter().map(|(report, _)| fates[&report.id]).collect()
     }
 
@@ -351,12 +386,42 @@ mod tests {
         assert_eq!(judge(&alone, day(9)), [listed(10, ListedWhy::KeepFor)]);
         assert_eq!(judge(&alone, day(1000)), [last]);
         let kept = Kept { report: &alone[0].0, marks: &[] };
-        let policy = Policy { keep_last_good: false, ..Policy::default() };
-        let unasked = fates(&[kept], day(1000), &policy);
+        let policy = Policy { expire_last: Some(day(5)), ..Policy::default() };
+        let unasked = fates(&[kept], day(1000), &policy.into());
         assert_eq!(unasked[&alone[0].0.id], gone(17, TrashWhy::Expired));
         // Deleting it is another thing than age.
         let deleted = [(report(0, 10, GOOD), vec![trashed(20)])];
         assert_eq!(judge(&deleted, day(27)), [gone(27, TrashWhy::Deleted)]);
+    }
+
+    /// What was kept for want of a newer one is held for the whole hold, even if that is taken back late.
+    #[test]
+    fn the_last_good_backup_expires_where_that_is_asked_and_only_there() {
+        let alone = report(0, 10, GOOD);
+        let mut other = report(2, 10, GOOD);
+        other.env = "test".parse().unwrap();
+        let kept = [Kept { report: &alone, marks: &[] }, Kept { report: &other, marks: &[] }];
+        let policy = Policy { expire_last: Some(day(100)), ..Policy::default() };
+        let place = (alone.site, alone.env.clone());
+        let policies = Policies { others: BTreeMap::from([(place, policy)]), ..Policies::default() };
+        let last = Fate::Listed { until: None, why: ListedWhy::LastGood };
+        let of = |now| {
+            let fates = fates(&kept, now, &policies);
+            [fates[&alone.id], fates[&other.id]]
+        };
+        assert_eq!(of(before(100)), [last, last]);
+        assert_eq!(of(day(100)), [trash(100, 107, TrashWhy::Expired), last]);
+        assert_eq!(of(day(107)), [gone(107, TrashWhy::Expired), last]);
+    }
+
+    /// One that had a newer one before is not held longer because of that.
+    #[test]
+    fn what_has_a_newer_good_one_expires_as_ever() {
+        let two = [report(0, 10, GOOD), report(1, 1000, GOOD)];
+        let kept = [Kept { report: &two[0], marks: &[] }, Kept { report: &two[1], marks: &[] }];
+        let policy = Policy { expire_last: Some(day(15)), ..Policy::default() };
+        let fates = fates(&kept, day(16), &policy.into());
+        assert_eq!(fates[&two[0].id], trash(10, 17, TrashWhy::Expired));
     }
 
     #[test]
@@ -450,6 +515,6 @@ mod tests {
         let policy = Policy { hold: SignedDuration::MAX, ..Policy::default() };
         let until = Some(Timestamp::MAX);
         let expected = Fate::Trash { since: day(10), until, why: TrashWhy::Expired };
-        assert_eq!(fates(&all, day(9_000), &policy)[&kept[0].id], expected);
+        assert_eq!(fates(&all, day(9_000), &policy.into())[&kept[0].id], expected);
     }
 }

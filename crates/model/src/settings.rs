@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Element, Secret};
@@ -21,6 +22,9 @@ pub struct EnvSettings {
     pub files: Option<FilesSource>,
     /// Elements that this environment has none of, as a person said: that they are missing is no failure.
     pub absent: Vec<Element>,
+    /// Since when its last good backup expires as any other; `None` if that outlives its keep-for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expire_last: Option<Timestamp>,
 }
 
 impl EnvSettings {

@@ -10,6 +10,7 @@ use undercroft_vault::Vault;
 use undercroft_vault::VaultError;
 use undercroft_vault::keys::RecoveryKey;
 use undercroft_vault::store::{self, Store, StoreError};
+use undercroft_worker::Clock;
 use uuid::Uuid;
 
 use crate::data::{DataError, DataFolder};
@@ -41,7 +42,7 @@ pub struct App {
     pub(crate) recoveries: Mutex<Vec<RecoveryObject>>,
     pub(crate) copies: Copies,
     /// Tells the time.
-    pub(crate) clock: fn() -> Timestamp,
+    pub(crate) clock: Clock,
     _lives: File,
 }
 
@@ -51,14 +52,14 @@ impl App {
     /// # Errors
     /// [`OpenError`] if the folder, a key or the catalog can't be used.
     pub async fn open(data: DataFolder) -> Result<Arc<Self>, OpenError> {
-        App::open_with(data, Timestamp::now).await
+        App::open_with(data, Arc::new(Timestamp::now)).await
     }
 
     /// As [`open`](Self::open), with another clock.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn open_with(data: DataFolder, clock: fn() -> Timestamp) -> Result<Arc<Self>, OpenError> {
+    pub async fn open_with(data: DataFolder, clock: Clock) -> Result<Arc<Self>, OpenError> {
         // The keys come first: a catalog that is there has them.
         let recovery = data.recovery_key()?;
         let sealer = Sealer::new(&data.key_for("secrets of the catalog")?)?;

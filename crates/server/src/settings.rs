@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use undercroft_model::api::{FindingObject, MissingObject, Overrides};
 use undercroft_model::{CodeRevision, CodeSource, Element, EnvSettings, FilesSource};
 use undercroft_site::database;
@@ -91,6 +92,16 @@ pub fn apply(told: &mut Told, overrides: &Overrides) -> Result<(), ApiError> {
     }
     apply_excludes(told, overrides);
     Ok(())
+}
+
+/// How long the environment's last good backup is kept. What expires does so from now on: nothing is in the trash for
+/// less than its time there.
+pub fn apply_retention(told: &mut Told, overrides: &Overrides, now: Timestamp) {
+    let Some(expires) = overrides.expire_last else { return };
+    let since = told.settings.expire_last.unwrap_or(now);
+    told.settings.expire_last = expires.then_some(since);
+    let value = if expires { "expires as any other" } else { "is kept until there is a newer one" };
+    told.say_more("last good backup", value, "--expire-last");
 }
 
 fn apply_excludes(told: &mut Told, overrides: &Overrides) {

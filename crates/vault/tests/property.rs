@@ -130,7 +130,7 @@ impl Model {
         };
         let recorded = self.keeping.backups();
         let there: Vec<_> = recorded.iter().filter(|id| self.backups.contains_key(id)).map(kept).collect();
-        let fates = fates(&there, day(self.now), &Policy::default());
+        let fates = fates(&there, day(self.now), &Policy::default().into());
         fates.into_iter().map(|(id, fate)| (id.as_u128(), fate)).collect()
     }
 

@@ -58,6 +58,9 @@ pub struct Earlier {
     pub good: Option<Facts>,
 }
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// Where the work is done.
 pub struct Workplace {
     /// The site's vault.
@@ -67,7 +70,7 @@ pub struct Workplace {
     /// Folders that are never part of an archive: the program's own.
     pub own: Vec<PathBuf>,
     /// Tells the time.
-    pub clock: fn() -> Timestamp,
+    pub clock: Clock,
     /// Names this release.
     pub program: String,
 }

@@ -13,7 +13,7 @@ pub mod restore;
 mod verify;
 mod watch;
 
-pub use backup::{BackupOrder, Earlier, Made, Workplace, back_up};
+pub use backup::{BackupOrder, Clock, Earlier, Made, Workplace, back_up};
 pub use error::{BackupError, CaptureError, chain};
 pub use look::{Histories, add_commits, browse, diff};
 pub use verify::{VerifyError, VerifyOrder, verify};

@@ -8,7 +8,7 @@ use crate::args::BackupInfo;
 use crate::error::Failure;
 use crate::output::{Column, Properties, PropertyOptions, Value, human_size};
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 14] = [
     Column::new("file", "Filename"),
     Column::new("size", "Size"),
     Column::new("date", "Date"),
@@ -16,6 +16,8 @@ const COLUMNS: [Column; 12] = [
     Column::new("initiator", "Initiator"),
     Column::new("url", "URL"),
     Column::new("state", "State"),
+    Column::new("kept", "Kept"),
+    Column::new("verified", "Verified"),
     Column::new("moment", "Moment"),
     Column::new("contents", "Contents"),
     Column::new("work", "Work"),

@@ -1,20 +1,23 @@
 //! `backup:list SITE.ENV`
 
-use undercroft_model::api::CatalogEntry;
+use undercroft_model::api::{CatalogEntry, KeptObject, ProvenObject};
 use undercroft_model::{Element, ElementState};
 
+use super::backup_keep::until;
 use super::{Context, lookup};
 use crate::args::BackupList;
 use crate::error::Failure;
-use crate::output::{Column, Rows, Value};
+use crate::output::{Column, Rows, Value, human_time};
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 11] = [
     Column::new("file", "Filename"),
     Column::new("size", "Size"),
     Column::new("date", "Date"),
     Column::new("expiry", "Expiry"),
     Column::new("initiator", "Initiator"),
     Column::on_request("state", "State"),
+    Column::on_request("kept", "Kept"),
+    Column::on_request("verified", "Verified"),
     Column::on_request("moment", "Moment"),
     Column::on_request("type", "Element"),
     Column::on_request("id", "ID"),
@@ -40,7 +43,66 @@ pub async fn run(context: &Context, args: BackupList) -> Result<(), Failure> {
             context.messages.warning(&trouble(&args.site_env.to_string(), element, entry));
         }
     }
+    for entry in one_a_backup(&entries) {
+        tell(context, entry);
+    }
     Ok(())
+}
+
+/// The first entry of each backup.
+fn one_a_backup(entries: &[(String, CatalogEntry)]) -> impl Iterator<Item = &CatalogEntry> {
+    let mut last = "";
+    entries
+        .iter()
+        .map(|(_, entry)| entry)
+        .filter(move |entry| entry.folder != std::mem::replace(&mut last, &entry.folder))
+}
+
+/// Tells what the usual columns have no room for: that a backup is kept otherwise than it was asked for when it was
+/// made, and that it is damaged.
+fn tell(context: &Context, entry: &CatalogEntry) {
+    let folder = &entry.folder;
+    if let Some(ProvenObject { at, good: false, summary, .. }) = &entry.proven {
+        context.messages.warning(&format!("{folder} was found damaged at {}: {summary}", human_time(*at)));
+    }
+    if is_special(&entry.kept) {
+        context.messages.notice(&format!("{folder} is kept {}.", kept(&entry.kept)));
+    }
+}
+
+fn is_special(kept: &KeptObject) -> bool {
+    !matches!(kept.why.as_str(), "" | "keep-for")
+}
+
+/// How long it is kept and why, as words.
+fn kept(kept: &KeptObject) -> String {
+    let why = match kept.why.as_str() {
+        "last-good" => "its time is over, but it is the last good one",
+        why => why,
+    };
+    let why = if is_special(kept) { format!(" ({why})") } else { String::new() };
+    let note = if kept.note.is_empty() { String::new() } else { format!(": {}", kept.note) };
+    format!("{}{why}{note}", until(kept))
+}
+
+/// When it ends, as far as that is known.
+fn expiry(entry: &CatalogEntry) -> Value {
+    match (entry.kept.until, entry.kept.why.as_str()) {
+        (None, "pinned") => Value::human(Value::Null, "never"),
+        (None, "last-good") => Value::Time(None),
+        _ => Value::Time(Some(entry.finish_time + entry.ttl as f64)),
+    }
+}
+
+/// What its last proof said.
+fn verified(proven: Option<&ProvenObject>) -> Value {
+    let Some(proven) = proven else { return Value::Null };
+    let (raw, words) = match (proven.good, proven.deep) {
+        (true, false) => ("read", "every byte read".to_owned()),
+        (true, true) => ("restored", "restored and compared".to_owned()),
+        (false, _) => ("damaged", format!("damaged: {}", proven.summary)),
+    };
+    Value::human(raw, format!("{}, {words}", human_time(proven.at)))
 }
 
 fn trouble(who: &str, element: Element, entry: &CatalogEntry) -> String {
@@ -65,11 +127,13 @@ pub fn cells(id: &str, entry: &CatalogEntry) -> Vec<(&'static str, Value)> {
         ("file", entry.filename.clone().into()),
         ("size", size(entry.size).into()),
         ("date", Value::Time(Some(entry.finish_time))),
-        ("expiry", Value::Time(Some(entry.finish_time + entry.ttl as f64))),
+        ("expiry", expiry(entry)),
         ("initiator", initiator.into()),
         ("url", Value::Null),
         ("type", element.into()),
         ("state", state(entry.state).into()),
+        ("kept", Value::human(entry.kept.why.as_str(), kept(&entry.kept))),
+        ("verified", verified(entry.proven.as_ref())),
         ("moment", Value::Time(Some(entry.moment))),
         ("id", entry.task_id.to_string().into()),
     ]

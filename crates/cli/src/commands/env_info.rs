@@ -7,7 +7,7 @@ use crate::args::EnvInfo;
 use crate::error::Failure;
 use crate::output::{Column, Properties, Value};
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     Column::new("id", "ID"),
     Column::new("site", "Site"),
     Column::new("created", "Created"),
@@ -18,6 +18,7 @@ const COLUMNS: [Column; 10] = [
     Column::new("structure_only", "Structure only"),
     Column::new("files", "Files"),
     Column::new("exclude", "Left out"),
+    Column::new("expire_last", "Last good backup expires"),
 ];
 
 /// Shows where an environment's elements are.
@@ -49,6 +50,7 @@ pub async fn run(context: &Context, args: EnvInfo) -> Result<(), Failure> {
         ("structure_only", database.map(|d| d.structure_only.join(", ")).into()),
         ("files", path(settings.files.as_ref().map(|files| &files.path))),
         ("exclude", exclude.join(" ").into()),
+        ("expire_last", settings.expire_last.is_some().into()),
     ];
     context.print_properties(&Properties { columns: &COLUMNS, values, default_field: None }, &args.output)
 }

@@ -58,6 +58,7 @@ impl Where {
             no_database: self.no_database,
             structure_only,
             multisite: self.multisite,
+            expire_last: None,
         })
     }
 }

@@ -109,6 +109,8 @@ pub struct Overrides {
     pub structure_only: Option<Vec<String>>,
     /// Which site of a Drupal multisite: the folder below `sites`.
     pub multisite: Option<String>,
+    /// Whether the last good backup expires as any other.
+    pub expire_last: Option<bool>,
 }
 
 /// The body of `POST sites`: adds a site, or an environment to the site of that name.

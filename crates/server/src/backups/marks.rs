@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use undercroft_model::api::KeepParams;
 use undercroft_model::retention::Fate;
-use undercroft_model::{BackupFolder, Mark, Marked, TrashedWhy};
+use undercroft_model::{BackupFolder, Mark, MarkState, Marked, TrashedWhy};
 use undercroft_vault::MarkError;
 use uuid::Uuid;
 
@@ -77,7 +77,13 @@ pub async fn undelete(
         }
         Fate::Trash { .. } => {
             let mut marks = vec![Marked::Restored];
-            if report.expires <= app.now() {
+            let end = match MarkState::of(&backup.marks, report.finished).keep {
+                // It was pinned, and is again.
+                Some(None) => Timestamp::MAX,
+                Some(Some(until)) => until,
+                None => report.expires,
+            };
+            if end <= app.now() {
                 let span = report.expires.duration_since(report.finished);
                 let until = app.now().checked_add(span).ok();
                 marks.push(Marked::Keep { until, note: "brought back after its time was over".to_owned() });

@@ -2,7 +2,7 @@
 
 use undercroft_catalog::StoredBackup;
 use undercroft_model::api::{KeptObject, ProvenObject, TrashObject};
-use undercroft_model::retention::{Fate, Kept, ListedWhy, Policy, TrashWhy, fates};
+use undercroft_model::retention::{Fate, Kept, ListedWhy, Policies, Policy, TrashWhy, fates};
 use undercroft_model::{BackupFolder, BackupReport, EnvName, Mark, Marked};
 use uuid::Uuid;
 
@@ -21,9 +21,17 @@ pub struct Standing {
 }
 
 impl App {
-    /// What decides how long backups are kept.
-    pub(crate) fn policy(&self) -> Policy {
-        Policy::default()
+    /// What decides how long a site's backups are kept. Those of an environment that is not known any more are kept
+    /// as is usual.
+    pub(crate) async fn policies(&self, site: Uuid) -> Result<Policies, ApiError> {
+        let mut policies = Policies::default();
+        for env in self.catalog.environments(site).await? {
+            if env.settings.expire_last.is_some() {
+                let policy = Policy { expire_last: env.settings.expire_last, ..policies.usual };
+                policies.others.insert((site, env.name), policy);
+            }
+        }
+        Ok(policies)
     }
 
     /// All backups of an environment that the catalog knows, newest first.
@@ -31,7 +39,7 @@ impl App {
         let stored = self.catalog.backups(site, Some(env)).await?;
         let kept: Vec<_> =
             stored.iter().map(|backup| Kept { report: &backup.report, marks: &backup.marks }).collect();
-        let fates = fates(&kept, self.now(), &self.policy());
+        let fates = fates(&kept, self.now(), &self.policies(site).await?);
         let standing = |StoredBackup { report, marks }: StoredBackup| {
             let fate = *fates.get(&report.id)?;
             Some(Standing { report, marks, fate })

@@ -38,10 +38,11 @@ pub async fn update(
         ));
     }
     let (site, env) = app.find_env(&site, &env).await?;
-    let settings = env.settings.clone();
+    let (settings, now) = (env.settings.clone(), app.now());
     let told = blocking(move || {
         let mut told = Told { settings, ..Told::default() };
         settings::apply(&mut told, &overrides)?;
+        settings::apply_retention(&mut told, &overrides, now);
         settings::probe(&mut told);
         Ok::<_, ApiError>(told)
     })

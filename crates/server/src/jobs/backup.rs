@@ -72,7 +72,7 @@ impl App {
             vault,
             cache: self.data.cache(),
             own: vec![self.data.root().to_owned()],
-            clock: self.clock,
+            clock: Arc::clone(&self.clock),
             program: format!("undercroft {}", env!("CARGO_PKG_VERSION")),
         }
     }

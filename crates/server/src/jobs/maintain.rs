@@ -131,7 +131,7 @@ impl App {
             clock_is_right: params.clock_is_right,
             ..SweepPolicy::default()
         };
-        let (vault, now, retention) = (vault.clone(), self.now(), self.policy());
+        let (vault, now, retention) = (vault.clone(), self.now(), self.policies(vault.id()).await?);
         let work = self.at_work(lease, running, move |observer| {
             let plan = sweep::plan(&vault, &sweep::by_retention(retention, now), &policy, now, observer)?;
             let swept = if dry_run { None } else { Some(sweep::run(&vault, &plan, observer)?) };

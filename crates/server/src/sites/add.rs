@@ -24,6 +24,7 @@ pub async fn add(
 ) -> Result<(StatusCode, Json<AddedSite>), ApiError> {
     let Json(asked) = body?;
     let (asked, found, mut told) = blocking(move || look(asked)).await??;
+    settings::apply_retention(&mut told, &asked.overrides, app.now());
     let name = asked.name.clone().or_else(|| found.suggested_name.clone()).ok_or_else(|| {
         ApiError::bad_request(format!(
             "No name can be made from {}: give one with --name.",

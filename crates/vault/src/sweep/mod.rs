@@ -21,7 +21,7 @@ mod segments;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use undercroft_model::retention::{self, Fate, Kept, Policy};
+use undercroft_model::retention::{self, Fate, Kept, Policies};
 use undercroft_model::{BackupReport, Mark};
 use uuid::Uuid;
 
@@ -53,7 +53,8 @@ pub struct Judgement {
 }
 
 /// Decides by retention: reads each record's `about` as a report. A record that isn't one is kept.
-pub fn by_retention(policy: Policy, now: Timestamp) -> impl Fn(&[Candidate]) -> Judgement {
+pub fn by_retention(policies: impl Into<Policies>, now: Timestamp) -> impl Fn(&[Candidate]) -> Judgement {
+    let policies = policies.into();
     move |candidates| {
         let read =
             |candidate: &Candidate| serde_json::from_value::<BackupReport>(candidate.about.clone()).ok();
@@ -68,6 +69,6 @@ pub fn by_retention(policy: Policy, now: Timestamp) -> impl Fn(&[Candidate]) -> 
             })
             .collect();
         let times = kept.iter().flat_map(|kept| [kept.report.moment, kept.report.finished]);
-        Judgement { latest: times.max(), fates: retention::fates(&kept, now, &policy) }
+        Judgement { latest: times.max(), fates: retention::fates(&kept, now, &policies) }
     }
 }
