@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use undercroft_catalog::{Catalog, CatalogError, JobState};
+use undercroft_catalog::{Catalog, CatalogError, Job, JobKind, JobState};
 use undercroft_model::BackupReport;
+use undercroft_model::api::RestoreParams;
 use undercroft_vault::{Vault, VaultError};
+use undercroft_worker::restore;
 use uuid::Uuid;
 
 use crate::App;
@@ -22,10 +24,38 @@ impl App {
             }
             let reason = "The program that ran it was stopped before it was done. Run it again.";
             match self.catalog.end_job(job.id, None, (JobState::Failed, reason), self.seconds()).await {
-                Ok(()) | Err(CatalogError::LostLease(_)) => {}
+                Ok(()) => self.tell_of_a_restore_not_begun(&job).await?,
+                Err(CatalogError::LostLease(_)) => {}
                 Err(error) => return Err(error),
             }
         }
+        self.forget_litter().await
+    }
+
+    /// One that has no journal was looking, or made its safety backup.
+    async fn tell_of_a_restore_not_begun(&self, job: &Job) -> Result<(), CatalogError> {
+        let restores =
+            [JobKind::Restore, JobKind::RestoreCode, JobKind::RestoreDatabase, JobKind::RestoreFiles];
+        let asked: RestoreParams = serde_json::from_value(job.params.clone()).unwrap_or_default();
+        // Over what is there it may have failed, and been stopped before it could say so.
+        if !restores.contains(&job.kind) || asked.to.is_some() || asked.in_place {
+            return Ok(());
+        }
+        if let (Some(site), Some(env)) = (self.catalog.site(job.site).await?, &job.env) {
+            let text = format!(
+                "A restore of {}.{env} was stopped before it began: the environment is as it was. Run it again.",
+                site.name
+            );
+            self.tell_recovery(true, text);
+        }
+        Ok(())
+    }
+
+    /// Removes what restores and verifications that were stopped have left in the data folder.
+    async fn forget_litter(&self) -> Result<(), CatalogError> {
+        let jobs = self.catalog.open_jobs().await?;
+        let at_work = jobs.into_iter().map(|job| job.id).collect();
+        restore::forget_litter(&self.data.cache(), &self.data.restores(), &at_work);
         Ok(())
     }
 }

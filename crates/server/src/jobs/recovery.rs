@@ -47,8 +47,6 @@ impl App {
                 }
             }
         }
-        let at_work = self.catalog.open_jobs().await?.into_iter().map(|job| job.id).collect();
-        restore::forget_litter(&self.data.cache(), &at_work);
         Ok(())
     }
 
@@ -56,7 +54,7 @@ impl App {
         journal.worker == self.jobs.worker() || self.data.worker_lives(journal.worker)
     }
 
-    fn tell_recovery(&self, settled: bool, text: String) {
+    pub(super) fn tell_recovery(&self, settled: bool, text: String) {
         let mut recoveries = self.recoveries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let recovery = RecoveryObject { settled, text };
         if !recoveries.contains(&recovery) {

@@ -4,6 +4,7 @@
 //! beside the live environment, and how far it is; whoever finds one whose program is gone goes back or forward from
 //! there ([`recover`](super::recover())). It is removed last.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,6 +18,8 @@ use super::part::Staged;
 
 /// The version that this release writes, and the newest that it reads.
 const VERSION: u32 = 1;
+/// How a journal's name ends while it is written.
+const NEW: &str = "new";
 
 /// How far a restore is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +123,7 @@ impl Journal {
         let path = self.path(folder);
         let fail = |source| JournalError::Io { action: "writing", path: path.clone(), source };
         let text = serde_json::to_vec_pretty(self).map_err(|error| fail(error.into()))?;
-        let new = path.with_extension("new");
+        let new = path.with_extension(NEW);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
         let mut file = file.map_err(fail)?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(fail)?;
@@ -146,6 +149,8 @@ impl Journal {
     /// [`JournalError::Io`] if it can't be removed.
     pub fn remove(&self, folder: &Path) -> Result<(), JournalError> {
         let path = self.path(folder);
+        // A phase that was being written down when the program was stopped.
+        let _ = fs::remove_file(path.with_extension(NEW));
         match fs::remove_file(&path).and_then(|()| sync(folder)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(JournalError::Io { action: "removing", path, source: error })
@@ -191,6 +196,22 @@ impl Journal {
     }
 }
 
+/// Removes journals that were being written for the first time when their programs were stopped, and so never said
+/// anything. A best effort.
+pub(super) fn forget_unfinished(folder: &Path, at_work: &BTreeSet<Uuid>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let id = path.file_stem().and_then(|name| Uuid::parse_str(name.to_str()?).ok());
+        if path.extension().is_some_and(|extension| extension == NEW)
+            && id.is_some_and(|id| !at_work.contains(&id))
+            // Of one that said something before, another program may just be writing what comes next.
+            && !path.with_extension("json").exists()
+        {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
@@ -217,6 +238,23 @@ mod tests {
         journal.remove(folder.path()).unwrap();
         assert!(Journal::all(folder.path()).unwrap().is_empty());
         assert!(Journal::all(Path::new("/nonexistent")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_not_written_to_its_end_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal();
+        journal.save(folder.path()).unwrap();
+        let half = |id: Uuid| folder.path().join(format!("{id}.new"));
+        fs::write(half(journal.id), "{").unwrap();
+        journal.remove(folder.path()).unwrap();
+        assert!(!half(journal.id).exists());
+        let (at_work, gone) = (Uuid::from_u128(8), Uuid::from_u128(9));
+        for id in [at_work, gone] {
+            fs::write(half(id), "{").unwrap();
+        }
+        forget_unfinished(folder.path(), &BTreeSet::from([at_work]));
+        assert!(half(at_work).exists() && !half(gone).exists());
     }
 
     #[test]

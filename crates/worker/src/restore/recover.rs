@@ -12,7 +12,7 @@ use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
 use super::error::{PartError, SwitchError};
-use super::journal::{Journal, JournalError, Phase};
+use super::journal::{self, Journal, JournalError, Phase};
 use super::part::{Scene, Source, Staged};
 use super::run::Quiet;
 use crate::backup_report;
@@ -132,9 +132,10 @@ fn sources(journal: &Journal, vault: &Vault) -> Result<Vec<(Staged, Source)>, Re
     Ok(parts)
 }
 
-/// Removes the repositories that restores laid out and left, but for those of the restores that are still at work.
-/// A best effort.
-pub fn forget_litter(cache: &Path, at_work: &BTreeSet<Uuid>) {
+/// Removes the repositories that restores laid out and left, and the journals that they did not write to their end,
+/// but for those of the restores that are still at work. A best effort.
+pub fn forget_litter(cache: &Path, journals: &Path, at_work: &BTreeSet<Uuid>) {
+    journal::forget_unfinished(journals, at_work);
     let Ok(entries) = fs::read_dir(cache.join("restores")) else { return };
     for entry in entries.flatten() {
         let id = entry.file_name().to_str().and_then(|name| Uuid::parse_str(name).ok());
