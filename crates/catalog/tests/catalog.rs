@@ -133,6 +133,32 @@ async fn one_job_at_a_time_an_environment_oldest_first() {
 }
 
 #[tokio::test]
+async fn a_sweep_lets_all_others_go_first_and_two_sweeps_do_not_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shop, catalog) = (site("shop"), open(folder.path()).await);
+    catalog.add_site(&shop).await.unwrap();
+    catalog.add_environment(&environment(&shop, "")).await.unwrap();
+    let sweep = |created| NewJob { env: None, kind: JobKind::Sweep, ..new_job(&shop, created) };
+    let (first, second, backup) = (sweep(10.0), sweep(11.0), new_job(&shop, 12.0));
+    for job in [&first, &second, &backup] {
+        catalog.add_job(job.clone()).await.unwrap();
+    }
+    let behind = catalog.claim(first.id, first.worker, 13.0).await.unwrap();
+    assert!(matches!(behind, Claim::Behind(job) if job.id == backup.id));
+    let Claim::Won { fence, .. } = catalog.claim(backup.id, backup.worker, 13.0).await.unwrap() else {
+        panic!()
+    };
+    catalog.end_job(backup.id, Some(fence), (JobState::Failed, "full"), 14.0).await.unwrap();
+    let behind = catalog.claim(second.id, second.worker, 15.0).await.unwrap();
+    assert!(matches!(behind, Claim::Behind(job) if job.id == first.id));
+    assert!(matches!(catalog.claim(first.id, first.worker, 15.0).await.unwrap(), Claim::Won { .. }));
+    let running = catalog.job(first.id).await.unwrap().unwrap();
+    assert!(!catalog.is_waited_for(&running).await.unwrap(), "the other sweep can wait");
+    catalog.add_job(new_job(&shop, 16.0)).await.unwrap();
+    assert!(catalog.is_waited_for(&running).await.unwrap());
+}
+
+#[tokio::test]
 async fn two_backups_never_share_a_second_even_if_the_clock_goes_back() {
     let folder = tempfile::tempdir().unwrap();
     let (shop, catalog) = (site("shop"), open(folder.path()).await);

@@ -229,6 +229,8 @@ impl Catalog {
             other.site == job.site
                 && other.id != job.id
                 && other.state == JobState::Queued
+                // Two that both give way would do so to each other for ever.
+                && !(job.kind.gives_way() && other.kind.gives_way())
                 && job.kind.excludes(other.kind, other.env == job.env)
         }))
     }
@@ -367,9 +369,14 @@ fn comes_first(other: &job::Model, row: &job::Model) -> bool {
         (Some(other_kind), Some(kind)) => kind.excludes(other_kind, other.env == row.env),
         _ => true,
     };
-    let gives_way = JobKind::parse(&other.kind).is_some_and(JobKind::gives_way);
-    let earlier = (other.created, other.id) < (row.created, row.id);
-    excluded && (other.state == JobState::Running.as_str() || (earlier && !gives_way))
+    let gives_way = |job: &job::Model| JobKind::parse(&job.kind).is_some_and(JobKind::gives_way);
+    let goes_before = match (gives_way(other), gives_way(row)) {
+        (true, false) => false,
+        // It would have to stop at once for the other, however much later that was asked for.
+        (false, true) => true,
+        _ => (other.created, other.id) < (row.created, row.id),
+    };
+    excluded && (other.state == JobState::Running.as_str() || goes_before)
 }
 
 /// The second that names the backup's folder: now, or one that no backup of the environment has.

@@ -126,6 +126,12 @@ impl App {
         dry_run: bool,
         running: &Arc<Running>,
     ) -> Result<Option<(SweepPlan, Option<Swept>)>, Ended> {
+        // Whoever took the lease may be at work in the vault now.
+        let progress = serde_json::to_value(running.progress()).unwrap_or_default();
+        self.catalog.heartbeat(lease.id, lease.fence, self.seconds(), progress).await?;
+        if !dry_run && self.is_in_the_way(lease).await? {
+            return Ok(None);
+        }
         let policy = SweepPolicy {
             most: if params.however_much { 100 } else { SweepPolicy::default().most },
             clock_is_right: params.clock_is_right,
@@ -149,14 +155,19 @@ impl App {
                     };
                 }
                 _ = look.tick(), if !dry_run => {
-                    let job = self.catalog.job(lease.id).await?;
-                    if let Some(job) = job
-                        && self.catalog.is_waited_for(&job).await?
-                    {
+                    if self.is_in_the_way(lease).await? {
                         running.give_way(true);
                     }
                 }
             }
+        }
+    }
+
+    /// Whether somebody waits for this job.
+    async fn is_in_the_way(&self, lease: Lease) -> Result<bool, Ended> {
+        match self.catalog.job(lease.id).await? {
+            Some(job) => Ok(self.catalog.is_waited_for(&job).await?),
+            None => Ok(false),
         }
     }
 
