@@ -82,6 +82,7 @@ fn report(site: &Site, folder: i64) -> BackupReport {
         finished: time,
         expires: Timestamp::from_second(folder + 86_400).unwrap(),
         program: "test".into(),
+        safety: false,
         elements: BTreeMap::new(),
     }
 }

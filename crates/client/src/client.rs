@@ -165,13 +165,13 @@ impl Client {
         self.call::<Value>(Method::DELETE, &path, None::<&()>).await.map(|_| ())
     }
 
-    /// An environment's archives by id, newest first.
+    /// An environment's archives by id, newest first; those, too, that hold what a restore replaced.
     pub async fn catalog(
         &self,
         site: Uuid,
         env: &EnvName,
     ) -> Result<Vec<(String, CatalogEntry)>, ClientError> {
-        self.archives(&format!("/api/sites/{site}/environments/{env}/backups/catalog")).await
+        self.archives(&format!("/api/sites/{site}/environments/{env}/backups/catalog?safety=true")).await
     }
 
     /// The archives of an environment that lie in the trash.

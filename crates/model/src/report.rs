@@ -30,6 +30,10 @@ pub struct BackupReport {
     pub expires: Timestamp,
     /// The release that made it.
     pub program: String,
+    /// Whether it holds what a restore replaced. The site may have been broken then, so it is never taken unasked, and
+    /// stands in for no other backup.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub safety: bool,
     /// What became of each element that was asked for.
     pub elements: BTreeMap<Element, ElementReport>,
 }

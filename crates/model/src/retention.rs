@@ -190,7 +190,8 @@ impl Weighed<'_> {
     }
 
     fn is_good(&self, element: Element) -> bool {
-        self.report.elements.get(&element).is_some_and(|report| report.state == ElementState::Good)
+        let element = self.report.elements.get(&element);
+        !self.report.safety && element.is_some_and(|report| report.state == ElementState::Good)
     }
 
     fn is_damaged(&self) -> bool {
@@ -303,6 +304,7 @@ mod tests {
             finished: day(at),
             expires: day(at + keep),
             program: String::new(),
+            safety: false,
             elements: elements.iter().map(|(e, state)| (*e, element(*state))).collect(),
         }
     }

@@ -47,6 +47,8 @@ pub struct BackupOrder {
     pub earlier: BTreeMap<Element, Earlier>,
     /// Whether an element may be much smaller than the last good one.
     pub accept_smaller: bool,
+    /// Whether it is made of what a restore is about to replace.
+    pub safety: bool,
 }
 
 /// What is known of an element from before.
@@ -258,6 +260,7 @@ fn run_report(
         finished,
         expires: finished.checked_add(keep).unwrap_or(Timestamp::MAX),
         program: place.program.clone(),
+        safety: order.safety,
         elements,
     };
     let about = about(order, &report).map_err(|error| VaultError::Source(error.into()))?;

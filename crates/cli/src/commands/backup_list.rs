@@ -122,7 +122,12 @@ fn trouble(who: &str, element: Element, entry: &CatalogEntry) -> String {
 /// An archive's fields.
 pub fn cells(id: &str, entry: &CatalogEntry) -> Vec<(&'static str, Value)> {
     let element = lookup::element_of(id).map(|element| element.as_str());
-    let initiator = if entry.folder.ends_with("_automated") { "automated" } else { "manual" };
+    let initiator = match entry.folder.ends_with("_automated") {
+        true => "automated",
+        // What a restore replaced: kept for going back.
+        false if entry.safety => "restore",
+        false => "manual",
+    };
     vec![
         ("file", entry.filename.clone().into()),
         ("size", size(entry.size).into()),

@@ -143,6 +143,8 @@ fn newest_good<'e>(
     let mine: Vec<_> = entries
         .iter()
         .filter(|(id, entry)| lookup::element_of(id) == Some(element) && entry.filename.is_some())
+        // What the last restore replaced is taken by --undo, or by its name.
+        .filter(|(_, entry)| !entry.safety)
         .map(|(_, entry)| entry)
         .collect();
     let sound = |entry: &&&CatalogEntry| {

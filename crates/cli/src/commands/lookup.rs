@@ -95,7 +95,8 @@ pub async fn archive(context: &Context, which: &Which) -> Result<Archive, Failur
     let mut there: Vec<_> = there.collect();
     match &which.file {
         Some(file) => there.retain(|(_, filename, id, _)| filename == file || id == file),
-        None => there.retain(|(of, ..)| *of == element),
+        // What a restore replaced is taken only by its name.
+        None => there.retain(|(of, .., entry)| *of == element && !entry.safety),
     }
     let good = there.iter().position(|(.., entry)| entry.state == ElementState::Good);
     if let Some((_, newest, _, entry)) = there.first().filter(|(.., e)| e.state != ElementState::Good) {

@@ -332,6 +332,9 @@ pub struct CatalogEntry {
     pub remarks_total: u64,
     /// How many of them tell of something lost.
     pub lost_total: u64,
+    /// Whether it holds what a restore replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub safety: bool,
     /// How long it is listed, and why so long.
     #[serde(default)]
     pub kept: KeptObject,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use undercroft_model::api::CatalogEntry;
 use undercroft_model::{Element, ElementReport, ElementState};
@@ -15,13 +17,26 @@ use crate::{ApiError, App};
 /// The order within a backup.
 const ORDER: [Element; 3] = [Element::Files, Element::Database, Element::Code];
 
+/// Which backups are wanted.
+#[derive(Debug, Deserialize)]
+pub struct Which {
+    /// Those, too, that hold what a restore replaced. The client of Terminus takes the newest that it is shown, which
+    /// must not be the one of a broken site.
+    #[serde(default)]
+    safety: bool,
+}
+
 /// All archives of an environment, newest first; those of a failed element are there without a file name.
 pub async fn list(
     State(app): State<Arc<App>>,
     Path((site, env)): Path<(String, String)>,
+    which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Map<String, Value>>, ApiError> {
+    let Query(which) = which?;
     let (site, env) = app.find_env(&site, &env).await?;
-    entries(app.listed(site.id, &env.name).await?)
+    let mut all = app.listed(site.id, &env.name).await?;
+    all.retain(|standing| which.safety || !standing.report.safety);
+    entries(all)
 }
 
 /// The archives that lie in the trash, in the same form.
@@ -71,6 +86,7 @@ fn entry(standing: &Standing, element: Element, one: &ElementReport) -> CatalogE
         remarks: one.remarks.clone(),
         remarks_total: one.remarks_total,
         lost_total: one.lost_total,
+        safety: report.safety,
         kept,
         proven: standing.proven(),
         trash: standing.trash(),

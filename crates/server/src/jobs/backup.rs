@@ -29,6 +29,8 @@ pub struct BackupJob {
     pub keep_for: KeepFor,
     /// Whether an element may be much smaller than the last good one.
     pub accept_smaller: bool,
+    /// Whether it is made of what a restore is about to replace.
+    pub safety: bool,
 }
 
 impl App {
@@ -95,6 +97,7 @@ impl App {
             settings: backup.env.settings,
             earlier,
             accept_smaller: backup.accept_smaller,
+            safety: backup.safety,
         })
     }
 
@@ -118,7 +121,7 @@ fn earlier(vault: &Vault, reports: &[BackupReport], elements: ElementSet) -> BTr
             let name = report.archive_name(element).to_string();
             record.archives.into_iter().find(|archive| archive.name == name)
         });
-        let good = reports.iter().find_map(|report| {
+        let good = reports.iter().filter(|report| !report.safety).find_map(|report| {
             let one = report.elements.get(&element)?;
             (one.state == ElementState::Good).then(|| one.facts.clone()).flatten()
         });

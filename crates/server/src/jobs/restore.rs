@@ -170,7 +170,7 @@ impl App {
         let days = KeepFor::days(SAFETY_DAYS);
         let keep_for = days.ok_or_else(|| Ended::failed("The safety backup has no time to live."))?;
         let (site, env) = (job.site.clone(), job.env.clone());
-        let backup = BackupJob { site, env, elements, keep_for, accept_smaller: true };
+        let backup = BackupJob { site, env, elements, keep_for, accept_smaller: true, safety: true };
         let captured = restore::now();
         running.restart(elements.iter());
         let made = self.make_backup(lease, backup, running).await;

@@ -48,7 +48,8 @@ impl App {
         if !params.folders.is_empty() {
             backups.retain(|report| params.folders.contains(&report.folder.to_string()));
         } else if !params.all {
-            backups.truncate(1);
+            let newest = backups.iter().position(|report| !report.safety).unwrap_or(0);
+            backups = backups.into_iter().skip(newest).take(1).collect();
         }
         if backups.is_empty() {
             return Err(Ended::failed(format!(

@@ -102,7 +102,8 @@ fn backup(site: &Site, env: &Environment, params: Value) -> Result<(Work, Runnin
     })?;
     let elements = elements(&params, &env.settings, &format!("{}.{}", site.name, env.name))?;
     let accept_smaller = params.accept_smaller;
-    let backup = BackupJob { site: site.clone(), env: env.clone(), elements, keep_for, accept_smaller };
+    let backup =
+        BackupJob { site: site.clone(), env: env.clone(), elements, keep_for, accept_smaller, safety: false };
     Ok((Work::Backup(backup), Running::new(elements.iter())))
 }
 

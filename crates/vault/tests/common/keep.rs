@@ -67,6 +67,7 @@ pub fn report(id: u128, at: i64, keep_for: i64) -> BackupReport {
         finished: day(at),
         expires: day(at + keep_for),
         program: String::new(),
+        safety: false,
         elements: [(Element::Files, element)].into(),
     }
 }
