@@ -6,6 +6,7 @@ mod common;
 mod moments;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Bench, add_small_site, sh, small_site};
@@ -19,15 +20,12 @@ use undercroft_testkit::mariadb::{Options, Server};
 /// So many kills are followed by a run to the end.
 const ROW: u64 = 4;
 
-fn sixty_days_ago() -> Timestamp {
-    Timestamp::now() - (60 * 24).hours()
-}
-
 /// Makes a backup sixty days ago, to be kept for a day.
 fn back_up_long_ago(bench: &Bench) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let app = App::open_with(DataFolder::open(&bench.data()).unwrap(), sixty_days_ago).await.unwrap();
+        let clock = Arc::new(|| Timestamp::now() - (60 * 24).hours());
+        let app = App::open_with(DataFolder::open(&bench.data()).unwrap(), clock).await.unwrap();
         let client = Client::new(InProcess(router(app)));
         let site = client.site("shop").await.unwrap();
         let params = ExportParams {
@@ -158,7 +156,7 @@ fn a_killed_copy_goes_on_and_is_whole() {
     let mut moments = Moments::of(|| drop(bench.ok(&to)));
     for round in 0..KILLS {
         let row = round / ROW;
-        if round % ROW == 0 && row % 3 == 0 {
+        if round % ROW == 0 && row.is_multiple_of(3) {
             sh(&format!("rm -rf {}", copy.display()));
         } else if round % ROW == 0 {
             sh(&format!(

@@ -7,6 +7,7 @@ mod moments;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::{Bench, sh};
 use moments::{KILLS, Moments, is_empty};
@@ -234,9 +235,17 @@ impl Arena {
     }
 
     /// One restore that is killed, and the next command. Whether it was killed in time, and what was said.
-    fn round(&mut self, moments: &mut Moments, safely: bool) -> (bool, String) {
+    fn round(
+        &mut self,
+        restore: &[String],
+        moments: &mut Moments,
+        mending: Option<&mut Moments>,
+    ) -> (bool, String) {
         let kept = self.kept();
-        let killed = moments.kill(&self.bench, self.restore(safely));
+        let killed = moments.kill(&self.bench, restore);
+        if let Some(mending) = mending {
+            mending.kill(&self.bench, ["backup:list", "shop.live"]);
+        }
         let began = !is_empty(&self.bench.data().join("restores"));
         let next = self.bench.run(["backup:list", "shop.live"]);
         let said = next.err();
@@ -262,13 +271,17 @@ impl Arena {
     fn survives_kills(&mut self) {
         let (mut whole, mut plain) =
             (Moments::of(|| self.restore_whole(true)), Moments::of(|| self.restore_whole(false)));
+        let mut mending = Moments::within(Duration::from_millis(300));
         let (mut killed, mut said) = (0, String::new());
         for round in 0..KILLS {
             let safely = round % 4 == 0;
             if round % 10 == 9 {
                 self.forget_what_is_not_needed();
             }
-            let (in_time, told) = self.round(if safely { &mut whole } else { &mut plain }, safely);
+            // The command that mends may be killed, too.
+            let mending = (round % 3 == 0).then_some(&mut mending);
+            let moments = if safely { &mut whole } else { &mut plain };
+            let (in_time, told) = self.round(&self.restore(safely), moments, mending);
             killed += u64::from(in_time);
             said += &told;
             if round % 25 == 24 {
@@ -293,6 +306,21 @@ impl Arena {
             ));
         }
     }
+}
+
+#[test]
+fn a_killed_undoing_is_done_or_not_begun() {
+    let mut arena = Arena::new(true);
+    let undo = ["backup:restore", "shop.live", "--undo", "--yes"].map(str::to_owned);
+    arena.restore_whole(true);
+    let mut moments = Moments::of(|| drop(arena.bench.ok(&undo)));
+    arena.now = 1 - arena.now;
+    let mut killed = 0;
+    for _ in 0..KILLS / 4 {
+        arena.restore_whole(true);
+        killed += u64::from(arena.round(&undo, &mut moments, None).0);
+    }
+    assert!(killed > 5, "only {killed} were killed in time");
 }
 
 #[test]

@@ -27,6 +27,11 @@ impl Moments {
         Moments { most: began.elapsed(), next: 1 }
     }
 
+    /// Of what takes about so long.
+    pub fn within(most: Duration) -> Self {
+        Moments { most, next: 1 }
+    }
+
     /// The next one. Multiples of the golden ratio are spread evenly, however many there are.
     fn moment(&mut self) -> Duration {
         let part = self.next.wrapping_mul(0x9e37_79b9);
@@ -56,7 +61,7 @@ impl Moments {
         let killed = status.signal() == Some(9);
         assert!(killed || status.success(), "{}", fs::read_to_string(&said).unwrap());
         // The machine is now busier, now less.
-        self.most = if killed { self.most.mul_f64(1.01) } else { self.most.min(took) };
+        self.most = if killed { self.most.mul_f64(1.01) } else { took.min(self.most) };
         killed
     }
 }
