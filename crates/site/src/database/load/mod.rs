@@ -1,5 +1,8 @@
 //! Loading a dump: its statements go straight to the server.
 //!
+//! What makes it fast: several connections load tables at once, the largest first; the next statement is read while
+//! the server works on the last; a table's [`keys`] are made when its rows are in.
+//!
 //! [`split`] finds the statements in the text, as `mysql` would, but knows no client commands; [`sort`] says
 //! what each is, and what is never run whatever the text says; [`adapt`] changes what this server or account
 //! does not take. [`section`] loads one section, [`load`] a whole dump through several connections.
@@ -8,6 +11,9 @@
 //! renamed into another schema, so they are made when the tables are in their place.
 
 mod adapt;
+mod keys;
+mod refused;
+mod scan;
 mod section;
 mod session;
 mod sort;
@@ -23,7 +29,8 @@ use undercroft_vault::sections::{SectionSource, TextSection};
 use undercroft_vault::stream::SectionKind;
 
 pub(in crate::database) use adapt::{Change, Taken, instead_of};
-pub(in crate::database) use section::{adapt_program, run_program, shown};
+pub(in crate::database) use refused::shown;
+pub(in crate::database) use section::{adapt_program, run_program};
 pub(in crate::database) use session::{open, packet_max, taken};
 
 use super::dump::END_MARK;

@@ -7,16 +7,20 @@ use undercroft_vault::sections::SectionSource;
 use undercroft_vault::stream::SectionKind;
 
 use super::adapt::{Change, Taken, adapt};
+use super::keys::{Apart, apart};
+use super::refused::{refused, shown};
+use super::session::check_unique;
 use super::sort::{Kind, sort};
 use super::split::{SplitError, Splitter};
 use super::token::{Token, Tokens};
 use super::{Mode, Shared};
-use crate::database::error::{DatabaseError, cut};
+use crate::database::quote;
 use crate::database::restore::RestoreError;
 use crate::database::wire::{Connection, Done};
 
-/// So much of a statement is shown in an error.
-const SHOWN: usize = 80;
+/// So many bytes of rows are committed together: enough that commits cost nothing, and few enough that a server
+/// soon has taken back what a killed load left.
+const COMMIT_AFTER: usize = 32 << 20;
 
 /// What a section is, as a person would say it.
 pub(super) fn named(dump: &dyn SectionSource, place: usize) -> String {
@@ -77,12 +81,28 @@ struct Part<'p, 'j, 'a> {
     first: Option<Vec<Vec<u8>>>,
     has_programs: bool,
     programs: Vec<Vec<u8>>,
+    /// The table whose rows were sent last, if the server has not acknowledged them yet.
+    under_way: Option<String>,
+    /// Bytes of rows that were sent since the last commit.
+    uncommitted: usize,
+    /// The statement that makes the keys of the table that is being filled.
+    keys: Option<(String, Vec<u8>)>,
 }
 
 impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
     fn new(shared: &'p Shared<'j, 'a>, connection: &'p mut Connection, section: String) -> Self {
-        let (tail, programs) = (Vec::new(), Vec::new());
-        Part { shared, connection, section, tail, first: None, has_programs: false, programs }
+        Part {
+            shared,
+            connection,
+            section,
+            tail: Vec::new(),
+            first: None,
+            has_programs: false,
+            programs: Vec::new(),
+            under_way: None,
+            uncommitted: 0,
+            keys: None,
+        }
     }
 
     fn run(mut self, text: impl Read) -> Result<Vec<Vec<u8>>, RestoreError> {
@@ -108,6 +128,7 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
         }
         self.advance(splitter.taken());
         self.settle();
+        self.make_keys()?;
         self.execute(b"COMMIT")?;
         Ok(self.programs)
     }
@@ -130,8 +151,9 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
                 } else {
                     self.tail.push(statement.to_vec());
                 }
-                let statement = self.adapted(statement, &kind, plain);
-                self.run_now(&statement).map(drop)
+                let adapted = self.adapted(statement, &kind, plain);
+                self.run_now(&adapted)?;
+                self.keep_checks(statement, plain)
             }
             kind @ (Kind::CreateTable(_) | Kind::CreateSequence(_)) => {
                 self.settle();
@@ -177,8 +199,20 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
     }
 
     fn create(&mut self, statement: &[u8], kind: Kind, plain: bool) -> Result<(), RestoreError> {
+        self.make_keys()?;
         let adapted = self.adapted(statement, &kind, plain);
-        self.execute(&adapted)?;
+        let taken_apart = match &kind {
+            Kind::CreateTable(name) if self.shared.job.mode == Mode::Load => {
+                apart(&adapted, plain).map(|apart| (name, apart))
+            }
+            _ => None,
+        };
+        if let Some((name, Apart { table, keys })) = taken_apart {
+            self.execute(&table)?;
+            self.keys = Some((name.clone(), keys));
+        } else {
+            self.execute(&adapted)?;
+        }
         if let Kind::CreateTable(name) | Kind::CreateSequence(name) = kind {
             let mut parts = self.shared.parts();
             if self.section.starts_with("the table") || self.section == "the beginning" {
@@ -189,23 +223,66 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
         Ok(())
     }
 
+    /// Makes the keys that a table was created without.
+    fn make_keys(&mut self) -> Result<(), RestoreError> {
+        let Some((table, statement)) = self.keys.take() else { return Ok(()) };
+        self.await_rows()?;
+        self.shared.job.observer.doing(Element::Database, &format!("making the keys of the table {table}"));
+        self.execute(&statement).map(drop)
+    }
+
+    /// Dumps turn unique checks off, which makes MariaDB of 10.7 and later keep and sort all of an empty table's
+    /// rows beside it before they are written: for rows that come in their order, with keys that are made later,
+    /// three times the work.
+    fn keep_checks(&mut self, setting: &[u8], plain: bool) -> Result<(), RestoreError> {
+        if !Tokens::of(setting, plain).any(|token| token.is("UNIQUE_CHECKS")) {
+            return Ok(());
+        }
+        Ok(check_unique(self.connection, self.shared.job.observer)?)
+    }
+
     fn insert(&mut self, table: &str, statement: &[u8]) -> Result<(), RestoreError> {
-        let done = match self.shared.job.rewrite {
-            None => self.execute(statement)?,
+        if !self.shared.parts().loaded.rows.contains_key(table) {
+            let reason = format!("rows come before the definition of the table {table}");
+            return Err(RestoreError::Text { section: self.section.clone(), reason });
+        }
+        match self.shared.job.rewrite {
+            _ if self.shared.job.mode == Mode::Collect => Ok(()),
+            None => self.send_rows(table, statement),
             Some(rewrite) => {
                 let mut changed = statement.to_vec();
                 let result = rewrite.rewrite(table, &mut changed);
                 let section = || format!("the table {table}");
                 result.map_err(|reason| RestoreError::Rewrite { section: section(), reason })?;
-                self.execute(&changed)?
+                self.send_rows(table, &changed)
             }
-        };
-        match self.shared.parts().loaded.rows.get_mut(table) {
-            Some(rows) => *rows += done.rows,
-            None => {
-                let reason = format!("rows come before the definition of the table {table}");
-                return Err(RestoreError::Text { section: self.section.clone(), reason });
-            }
+        }
+    }
+
+    /// Sends rows, and does not wait for the server: it has work while the next statement is read.
+    fn send_rows(&mut self, table: &str, statement: &[u8]) -> Result<(), RestoreError> {
+        self.await_rows()?;
+        if self.uncommitted >= COMMIT_AFTER {
+            self.execute(b"COMMIT")?;
+            self.uncommitted = 0;
+        }
+        self.fits(statement)?;
+        let sent = self.connection.send(statement);
+        sent.map_err(|error| refused(&self.section, statement, error))?;
+        self.uncommitted += statement.len();
+        self.under_way = Some(table.to_owned());
+        Ok(())
+    }
+
+    /// Waits until the server has taken the rows that were sent, and counts them.
+    fn await_rows(&mut self) -> Result<(), RestoreError> {
+        let Some(table) = self.under_way.take() else { return Ok(()) };
+        let done = self.connection.receive(self.shared.job.observer).map_err(|error| {
+            let statement = format!("INSERT INTO {} VALUES", quote::name(&table));
+            refused(&self.section, statement.as_bytes(), error)
+        })?;
+        if let Some(rows) = self.shared.parts().loaded.rows.get_mut(&table) {
+            *rows += done.rows;
         }
         Ok(())
     }
@@ -223,13 +300,15 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
     }
 
     fn run_now(&mut self, statement: &[u8]) -> Result<Done, RestoreError> {
-        let len = statement.len() as u64;
-        let allowed = self.shared.packet_max;
-        if len >= allowed {
-            return Err(RestoreError::RowTooLong { row: len, allowed });
-        }
+        self.await_rows()?;
+        self.fits(statement)?;
         let result = self.connection.execute(statement, self.shared.job.observer);
         result.map_err(|error| refused(&self.section, statement, error))
+    }
+
+    fn fits(&self, statement: &[u8]) -> Result<(), RestoreError> {
+        let (row, allowed) = (statement.len() as u64, self.shared.packet_max);
+        if row >= allowed { Err(RestoreError::RowTooLong { row, allowed }) } else { Ok(()) }
     }
 }
 
@@ -240,43 +319,6 @@ fn sets_back(statement: &[u8], plain: bool) -> bool {
         [is, at, name] => is.is_mark(b'=') && at.is_mark(b'@') && !name.is_mark(b'@'),
         _ => false,
     })
-}
-
-/// The error of a statement that the server refused.
-pub(in crate::database) fn refused(section: &str, statement: &[u8], error: DatabaseError) -> RestoreError {
-    match error {
-        DatabaseError::Statement { code, message, .. } => {
-            // The server repeats what it did not understand, and that may be anybody's data.
-            let is_rows = matches!(sort(statement, false), Kind::Insert(_));
-            let message = if is_rows && matches!(code, 1064 | 1062 | 1366 | 1406 | 1292) {
-                match code {
-                    1064 => "it is not SQL to this server".to_owned(),
-                    1062 => "a row has a key that another one has".to_owned(),
-                    _ => "a value does not fit its column".to_owned(),
-                }
-            } else {
-                message
-            };
-            RestoreError::Refused { section: section.to_owned(), statement: shown(statement), code, message }
-        }
-        other => other.into(),
-    }
-}
-
-/// How a statement begins, up to the first row.
-pub(in crate::database) fn shown(statement: &[u8]) -> String {
-    let head = statement.get(..SHOWN).unwrap_or(statement);
-    match sort(statement, false) {
-        Kind::Insert(table) => format!("INSERT INTO {table} …"),
-        Kind::Set => "SET …".to_owned(),
-        _ => {
-            let mut text = cut(head);
-            if statement.len() > SHOWN {
-                text.push('…');
-            }
-            text
-        }
-    }
 }
 
 /// Runs a statement that makes a trigger, view, routine or event, or a setting between them; tells what had to be

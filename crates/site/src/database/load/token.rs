@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::split::{is_comment, is_line_comment};
+use super::scan::{is_comment, is_line_comment};
 
 /// One token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -145,7 +145,8 @@ impl Connection {
         sql: &str,
         watch: &'c dyn Observer,
     ) -> Result<Rows<'c>, DatabaseError> {
-        self.query_bytes(sql.as_bytes(), watch)
+        self.send(sql.as_bytes())?;
+        self.answer(watch)
     }
 
     /// Runs a statement in whatever character set the session is in, and says what it did; rows that it gives
@@ -155,7 +156,18 @@ impl Connection {
         sql: &[u8],
         watch: &dyn Observer,
     ) -> Result<Done, DatabaseError> {
-        let mut rows = self.query_bytes(sql, watch)?;
+        self.send(sql)?;
+        self.receive(watch)
+    }
+
+    /// Sends a statement, whose answer has to be [received](Self::receive) before the next is sent.
+    pub(in crate::database) fn send(&mut self, sql: &[u8]) -> Result<(), DatabaseError> {
+        self.packets.send_command(QUERY, sql).map_err(|error| self.failed(error))
+    }
+
+    /// Waits for the answer to a statement that was sent.
+    pub(in crate::database) fn receive(&mut self, watch: &dyn Observer) -> Result<Done, DatabaseError> {
+        let mut rows = self.answer(watch)?;
         while rows.next()?.is_some() {}
         Ok(Done { rows: rows.affected, warnings: rows.warnings })
     }
@@ -165,10 +177,8 @@ impl Connection {
         self.plain_backslash
     }
 
-    fn query_bytes<'c>(&'c mut self, sql: &[u8], watch: &'c dyn Observer) -> Result<Rows<'c>, DatabaseError> {
-        if let Err(error) = self.packets.send_command(QUERY, sql) {
-            return Err(self.failed(error));
-        }
+    /// How the answer to a statement begins.
+    fn answer<'c>(&'c mut self, watch: &'c dyn Observer) -> Result<Rows<'c>, DatabaseError> {
         let (mut done, mut status) = (Done::default(), None);
         let count = {
             let packet = self.next(watch)?;

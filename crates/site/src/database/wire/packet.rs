@@ -13,6 +13,8 @@ const HEADER: usize = 4;
 const CHUNK_MAX: usize = 0x00FF_FFFF;
 /// Bytes that are read at a time. Grown for a longer chunk, and shrunk again.
 const BUFFER: usize = 256 * 1024;
+/// A chunk that is sent is put together with its header up to this length.
+const JOINED: usize = 16 * 1024;
 /// A server sends no packet longer than its `max_allowed_packet`, which can't be set higher.
 const PACKET_MAX: usize = 1 << 30;
 
@@ -69,19 +71,20 @@ impl Packets {
     /// Sends a command, with which numbers begin anew; one of 16 MB or more in several chunks.
     pub(super) fn send_command(&mut self, kind: u8, text: &[u8]) -> Result<(), PacketError> {
         self.number = 0;
-        let mut payload = Vec::with_capacity(HEADER + 1 + text.len().min(CHUNK_MAX));
         let (mut first, mut rest) = (Some(kind), text);
         loop {
             let room = CHUNK_MAX - usize::from(first.is_some());
             let (chunk, after) = rest.split_at(rest.len().min(room));
             let len = chunk.len() + usize::from(first.is_some());
             let [a, b, c, _] = (len as u32).to_le_bytes();
-            payload.clear();
-            payload.extend([a, b, c, self.number]);
+            let mut payload = vec![a, b, c, self.number];
             payload.extend(first.take());
-            payload.extend_from_slice(chunk);
+            // A short chunk goes out in one piece; a long one is not worth a copy.
+            let (joined, apart) = if chunk.len() <= JOINED { (chunk, &[][..]) } else { chunk.split_at(0) };
+            payload.extend_from_slice(joined);
             self.number = self.number.wrapping_add(1);
-            self.stream.write_all(&payload).map_err(PacketError::Broken)?;
+            let sent = self.stream.write_all(&payload).and_then(|()| self.stream.write_all(apart));
+            sent.map_err(PacketError::Broken)?;
             rest = after;
             // A chunk that is full says that there is another, even if that is empty.
             if len < CHUNK_MAX {
