@@ -38,7 +38,8 @@ pub fn stage(order: &Order<'_>, source: Source<'_>, observer: &dyn Observer) -> 
     let kept = kept(order, &place, live.as_ref())?;
     let parents = missing_above(&place, live.is_none() && order.only.is_some());
     let way = way(&place, live.is_some(), &kept, order.only.is_some())?;
-    let name = format!("{STAGE_PREFIX}{}", order.id);
+    // Another element's may lie beside it.
+    let name = format!("{STAGE_PREFIX}{}-{}", order.id, order.element);
     let stage = match (way, place.parent()) {
         (Way::Beside, Some(parent)) => parent.join(name),
         _ => place.join(name),
