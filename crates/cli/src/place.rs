@@ -43,27 +43,17 @@ pub async fn open(folder: &Path, begins: bool) -> Result<Client, Failure> {
 
 /// Prepares a data folder for a catalog that is made anew: with the store and the recovery key that are named.
 pub fn set_up(folder: &Path, args: &CatalogRebuild) -> Result<(), Failure> {
-    let data = DataFolder::open(folder)?;
-    if let Some(key) = &args.key {
-        let text = if key.as_os_str() == "-" {
+    let read =
+        |source| Failure::File { action: "reading", path: args.key.clone().unwrap_or_default(), source };
+    let key = match &args.key {
+        None => None,
+        Some(key) if key.as_os_str() == "-" => {
             let mut line = String::new();
-            std::io::stdin().read_line(&mut line).map_err(|source| Failure::File {
-                action: "reading",
-                path: key.clone(),
-                source,
-            })?;
-            line
-        } else {
-            std::fs::read_to_string(key).map_err(|source| Failure::File {
-                action: "reading",
-                path: key.clone(),
-                source,
-            })?
-        };
-        data.take_recovery_key(text.trim())?;
-    }
-    if let Some(store) = &args.store {
-        data.take_store(store)?;
-    }
-    Ok(data.refuse_new_key()?)
+            std::io::stdin().read_line(&mut line).map_err(read)?;
+            Some(line)
+        }
+        Some(key) => Some(std::fs::read_to_string(key).map_err(read)?),
+    };
+    let data = DataFolder::open(folder)?;
+    Ok(data.take(args.store.as_deref(), key.as_deref().map(str::trim))?)
 }

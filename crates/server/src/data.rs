@@ -14,10 +14,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ring::hkdf;
 use rustix::fs::{FlockOperation, flock};
 use undercroft_vault::keys::{RecoveryKey, SecretKey, random};
+use undercroft_vault::store::{self, Store};
+use undercroft_vault::{Vault, VaultError, check};
 use uuid::Uuid;
 
 /// Why a data folder can't be used.
@@ -50,6 +53,22 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+    /// A text is no recovery key.
+    #[error("what was given as the recovery key is none: {why}")]
+    NotAKey {
+        /// What is wrong.
+        why: String,
+    },
+    /// A key is not that of the store.
+    #[error(
+        "the key that was given opens nothing in the store {}: give the one that key:export printed where that store \
+         was written",
+        store.display()
+    )]
+    WrongKey {
+        /// The store.
+        store: PathBuf,
+    },
     /// There is another key already.
     #[error(
         "{} is there already and is another key: use an empty data folder (--data), or leave --key out",
@@ -61,7 +80,8 @@ pub enum DataError {
     },
     /// There are backups, and no key that opens them.
     #[error(
-        "the store {} holds backups, and {} is not there: give the recovery key with --key=FILE (what key:export printed)",
+        "the store {} holds backups, and {} is not there: give the recovery key, which is what key:export printed, with \
+         catalog:rebuild --key=FILE",
         store.display(),
         path.display()
     )]
@@ -72,7 +92,7 @@ pub enum DataError {
         store: PathBuf,
     },
     /// A folder is no store.
-    #[error("{} holds no store: it has no folder named vaults", store.display())]
+    #[error("{} holds no store: there is no folder named vaults in it", store.display())]
     NoStore {
         /// The folder.
         store: PathBuf,
@@ -149,6 +169,7 @@ impl DataFolder {
     pub fn recovery_key(&self) -> Result<RecoveryKey, DataError> {
         let path = self.root.join("keys/recovery.key");
         self.refuse_lost(&path)?;
+        refuse_new_key(&path, &self.store())?;
         let text = read_or_make(&path, || {
             Ok(format!("{}\n", RecoveryKey(SecretKey::generate()?).to_text()).into_bytes())
         })?;
@@ -156,35 +177,59 @@ impl DataFolder {
         RecoveryKey::from_text(text.trim()).map_err(|why| DataError::Key { path, why: why.to_string() })
     }
 
-    /// Takes a recovery key that was made elsewhere into use, given as text.
+    /// Takes a store that is in another folder, and a recovery key that was made elsewhere, given as text, into use. If
+    /// either can't be, nothing is changed.
     ///
     /// # Errors
-    /// [`DataError`] if it is none, or there is another one already.
-    pub fn take_recovery_key(&self, text: &str) -> Result<(), DataError> {
+    /// [`DataError`] if that is no store or no key of it, or the data folder has another one already.
+    pub fn take(&self, store: Option<&Path>, key: Option<&str>) -> Result<(), DataError> {
+        let store = store.map(|store| self.usable_store(store)).transpose()?;
+        let place = store.clone().unwrap_or_else(|| self.store());
+        match key {
+            Some(text) => {
+                let key = RecoveryKey::from_text(text)
+                    .map_err(|why| DataError::NotAKey { why: why.to_string() })?;
+                if opens_nothing(&place, &key) {
+                    return Err(DataError::WrongKey { store: place });
+                }
+                self.take_recovery_key(&key)?;
+            }
+            None => refuse_new_key(&self.root.join("keys/recovery.key"), &place)?,
+        }
+        store.map_or(Ok(()), |store| self.take_store(&store))
+    }
+
+    fn take_recovery_key(&self, key: &RecoveryKey) -> Result<(), DataError> {
         let path = self.root.join("keys/recovery.key");
-        let given = RecoveryKey::from_text(text)
-            .map_err(|why| DataError::Key { path: path.clone(), why: why.to_string() })?
-            .to_text();
+        let given = key.to_text();
         let kept = read_or_make(&path, || Ok(format!("{given}\n").into_bytes()))?;
         let kept = RecoveryKey::from_text(String::from_utf8_lossy(&kept).trim()).map(|key| key.to_text());
         if kept.is_ok_and(|kept| kept == given) { Ok(()) } else { Err(DataError::OtherKey { path }) }
     }
 
-    /// Takes a store that is in another folder into use, where it is.
-    ///
-    /// # Errors
-    /// [`DataError`] if that is no store, or the data folder has one of its own.
-    pub fn take_store(&self, store: &Path) -> Result<(), DataError> {
-        let store = fs::canonicalize(store).map_err(io("finding", store))?;
-        if !store.join("vaults").is_dir() {
-            return Err(DataError::NoStore { store });
+    /// The folder of another store, if it is one and may take the place of the data folder's own.
+    fn usable_store(&self, store: &Path) -> Result<PathBuf, DataError> {
+        let found = match fs::canonicalize(store) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DataError::NoStore { store: store.to_owned() });
+            }
+            other => other.map_err(io("finding", store))?,
+        };
+        if !found.join("vaults").is_dir() {
+            return Err(DataError::NoStore { store: found });
         }
         let path = self.store();
-        if fs::canonicalize(&path).is_ok_and(|there| there == store) {
-            return Ok(());
-        }
-        if path.join("vaults").exists() {
+        if !is_same(&path, &found) && path.join("vaults").exists() {
             return Err(DataError::OtherStore { path });
+        }
+        Ok(found)
+    }
+
+    /// Makes a store that is in another folder the data folder's, where it is.
+    fn take_store(&self, store: &Path) -> Result<(), DataError> {
+        let path = self.store();
+        if is_same(&path, store) {
+            return Ok(());
         }
         // One that is empty was made by a command that only looked.
         let _ = fs::remove_dir_all(path.join("tmp"));
@@ -194,17 +239,7 @@ impl DataFolder {
             }
             _ => {}
         }
-        std::os::unix::fs::symlink(&store, &path).map_err(io("making", &path))
-    }
-
-    /// Refuses to make a key where there are backups that it would not open.
-    ///
-    /// # Errors
-    /// [`DataError::NoKey`]
-    pub fn refuse_new_key(&self) -> Result<(), DataError> {
-        let (path, store) = (self.root.join("keys/recovery.key"), self.store());
-        let holds = store.join("vaults").is_dir();
-        if holds && !path.exists() { Err(DataError::NoKey { path, store }) } else { Ok(()) }
+        std::os::unix::fs::symlink(store, &path).map_err(io("making", &path))
     }
 
     /// A key that is missing in a data folder in use was lost. A new one would open nothing that is there, and
@@ -277,6 +312,31 @@ impl DataFolder {
     fn worker(&self, worker: Uuid) -> PathBuf {
         self.root.join("workers").join(worker.to_string())
     }
+}
+
+/// Refuses to make a key where there are backups that it would not open.
+fn refuse_new_key(path: &Path, store: &Path) -> Result<(), DataError> {
+    let holds = store.join("vaults").is_dir();
+    if holds && !path.exists() {
+        return Err(DataError::NoKey { path: path.to_owned(), store: store.to_owned() });
+    }
+    Ok(())
+}
+
+fn is_same(path: &Path, canonical: &Path) -> bool {
+    fs::canonicalize(path).is_ok_and(|there| there == canonical)
+}
+
+/// Whether a store has vaults, and the key is none of theirs. What is wrong with a vault otherwise says nothing of the
+/// key.
+fn opens_nothing(store: &Path, key: &RecoveryKey) -> bool {
+    let Ok(store) = store::local(store.to_owned()) else { return false };
+    let store: Arc<dyn Store> = Arc::new(store);
+    let vaults = check::vaults(store.as_ref()).unwrap_or_default();
+    let is_wrong = |vault: &Uuid| {
+        matches!(Vault::open(Arc::clone(&store), *vault, &key.0), Err(VaultError::OtherRecoveryKey { .. }))
+    };
+    !vaults.is_empty() && vaults.iter().all(is_wrong)
 }
 
 /// Reads a key file, or makes it: whole or not at all, and never over one that is there.

@@ -96,7 +96,7 @@ fn expiry(entry: &CatalogEntry) -> Value {
 
 /// What its last proof said.
 fn verified(proven: Option<&ProvenObject>) -> Value {
-    let Some(proven) = proven else { return Value::Null };
+    let Some(proven) = proven else { return Value::human(Value::Null, "never") };
     let (raw, words) = match (proven.good, proven.deep) {
         (true, false) => ("read", "every byte read".to_owned()),
         (true, true) => ("restored", "restored and compared".to_owned()),

@@ -30,8 +30,8 @@ pub async fn run(context: &Context, args: CatalogRebuild) -> Result<(), Failure>
             (name, cells)
         })
         .collect();
-    if rows.is_empty() {
-        context.messages.warning("The store holds no backup.");
+    if rows.is_empty() && rebuilt.problems.is_empty() {
+        context.messages.warning("The store holds no backup. Another one is named by --store=FOLDER.");
     }
     context.print_rows(&Rows { columns: &COLUMNS, rows }, &args.output)?;
     for problem in &rebuilt.problems {

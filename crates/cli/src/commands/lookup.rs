@@ -139,7 +139,8 @@ pub fn folder(
 /// There is no such backup.
 pub fn not_found(text: &str, which: &SiteEnv) -> Failure {
     Failure::Because(format!(
-        "Could not find a backup identified by {text}. backup:list {which} shows what there is."
+        "Could not find a backup identified by {text}. backup:list {which} shows what there is, backup:undelete {which} \
+         what is in the trash."
     ))
 }
 
