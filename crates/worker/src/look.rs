@@ -129,23 +129,41 @@ fn diff_trees(
     };
     let mut diff = DiffObject::default();
     let mut more = 0_u64;
+    // What git keeps for itself is told as commits.
+    let mut gits = [0_u64; 3];
     let sums = compare(open(before)?, open(after)?, observer, &mut |difference| {
+        if let Some(class) = in_git(&difference) {
+            gits[class] += 1;
+            return;
+        }
         if diff.differences.len() < TOLD {
             diff.differences.push(told(difference));
         } else {
             more += 1;
         }
     })?;
+    let [added, removed, changed] = gits;
     diff.totals = [
-        sums.added.entries,
-        sums.removed.entries,
-        sums.changed.entries,
+        sums.added.entries.saturating_sub(added),
+        sums.removed.entries.saturating_sub(removed),
+        sums.changed.entries.saturating_sub(changed),
         sums.same.entries + sums.unproven.entries,
     ];
     if more > 0 {
         diff.notes.push(format!("{more} more differences are not listed"));
     }
     Ok(diff)
+}
+
+/// Of what is in the folder of a repository: whether it was added, removed or changed, as a place in the totals.
+fn in_git(difference: &Difference<'_>) -> Option<usize> {
+    let (entry, class) = match difference {
+        Difference::Added(entry) => (entry, 0),
+        Difference::Removed(entry) => (entry, 1),
+        Difference::Changed { after, .. } => (after, 2),
+    };
+    let mut parts = entry.path.split(|byte| *byte == b'/');
+    (parts.next() == Some(b".git")).then_some(class)
 }
 
 fn told(difference: Difference<'_>) -> Told {
