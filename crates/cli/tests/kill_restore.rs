@@ -324,6 +324,24 @@ fn a_killed_undoing_is_done_or_not_begun() {
 }
 
 #[test]
+fn a_killed_restore_in_place_is_done_or_not_begun() {
+    let mut arena = Arena::new(false);
+    let in_place = |arena: &Arena| [arena.restore(false), vec!["--in-place".to_owned()]].concat();
+    let mut moments = Moments::of(|| drop(arena.bench.ok(in_place(&arena))));
+    arena.now = 1 - arena.now;
+    let mut mending = Moments::within(Duration::from_millis(300));
+    let (mut killed, mut said) = (0, String::new());
+    for round in 0..KILLS / 4 {
+        let mending = (round % 3 == 0).then_some(&mut mending);
+        let (in_time, told) = arena.round(&in_place(&arena), &mut moments, mending);
+        killed += u64::from(in_time);
+        said += &told;
+    }
+    assert!(killed > 5, "only {killed} were killed in time");
+    assert!(said.contains(AS_ASKED), "no kill met the loading");
+}
+
+#[test]
 fn a_killed_restore_of_a_plain_folder_is_done_or_not_begun() {
     Arena::new(false).survives_kills();
 }

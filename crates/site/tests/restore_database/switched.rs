@@ -131,6 +131,22 @@ fn in_place_it_comes_back_too() {
 }
 
 #[test]
+fn in_place_it_waits_for_what_a_killed_one_still_loads() {
+    let (server, dump) = with_traps(server());
+    let load = "USE shop; BEGIN; UPDATE child SET parent = parent; DO SLEEP(3)";
+    let mut killed = server.client().args(["-e", load]).spawn().unwrap();
+    while server.query("SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'DO SLEEP(3)'")
+        == "0\n"
+    {
+        std::thread::yield_now();
+    }
+    let (target, told) = (target(&server, "shop"), Told::default());
+    restore(&order(&target, &dump, &told), None, Way::InPlace).unwrap();
+    assert_is(&server, "shop", &dump);
+    assert!(killed.wait().unwrap().success());
+}
+
+#[test]
 fn a_huge_row_comes_back() {
     let server = server();
     server.run_sql("CREATE DATABASE shop");

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use undercroft_vault::stream::SectionKind;
-
 use super::error::RestoreError;
 use super::hand::{Hand, target_in};
 use super::order::{Order, Staged};
 use super::prepare::{connections, count, known_collation};
 use super::programs::{make, tell};
+use super::rename;
 use crate::database::load::{self, Job, Mode, Taken};
 use crate::database::quote;
 
@@ -20,20 +19,7 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
     hand.drop_triggers()?;
     hand.drop_views()?;
     hand.drop_routines()?;
-    let of_table = |kind| matches!(kind, SectionKind::Table | SectionKind::Sequence);
-    let there: BTreeSet<&str> = order
-        .dump
-        .sections()
-        .iter()
-        .filter(|section| of_table(section.label.kind))
-        .map(|section| &*section.label.name)
-        .collect();
-    if staged.only.is_none() {
-        for table in hand.tables(&staged.schema)?.iter().filter(|name| !there.contains(name.as_str())) {
-            let place = format!("{}.{}", quote::name(&staged.schema), quote::name(table));
-            hand.run(&format!("DROP TABLE IF EXISTS {place}"))?;
-        }
-    }
+    rename::patiently(&mut hand, drop_tables)?;
     let target = target_in(order.target, &staged.schema);
     let only: Option<BTreeSet<String>> = staged.only.as_ref().map(|only| only.iter().cloned().collect());
     let job = Job {
@@ -59,5 +45,17 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
         order.observer,
     )?);
     tell(&loaded.changes, order.observer);
+    Ok(())
+}
+
+/// Removes the live tables, also those that come back: what a killed process has asked for may still hold one, and
+/// this is where it is waited for.
+fn drop_tables(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
+    for table in hand.tables(&hand.staged.schema)? {
+        if hand.is_wanted(&table) {
+            let place = format!("{}.{}", quote::name(&hand.staged.schema), quote::name(&table));
+            hand.run(&format!("DROP TABLE IF EXISTS {place}"))?;
+        }
+    }
     Ok(())
 }
