@@ -329,7 +329,7 @@ pub struct BackupRestore {
     #[arg(long, value_name = "SITE.ENV")]
     pub from: Option<SiteEnv>,
     /// Bring back what the last restore replaced
-    #[arg(long, conflicts_with_all = ["element", "file", "from", "table", "path", "to", "search_replace", "in_place"])]
+    #[arg(long, conflicts_with_all = ["element", "file", "from", "table", "path", "to", "search_replace"])]
     pub undo: bool,
     /// Bring back only this table; may be given several times
     #[arg(long, value_name = "NAME", conflicts_with = "path")]

@@ -1,6 +1,9 @@
 //! Runs the program as a person would, on a data folder of its own.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its part; a test may fail anywhere")]
 
+pub mod state;
+pub mod web;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -38,6 +38,7 @@ struct Wanted {
     takes_back: Option<Uuid>,
     tables: Vec<String>,
     paths: Vec<String>,
+    in_place: bool,
     remarks: Vec<String>,
 }
 
@@ -108,6 +109,7 @@ impl App {
             takes_back: None,
             tables: job.params.tables.clone(),
             paths: job.params.paths.clone(),
+            in_place: job.params.in_place,
             remarks: Vec::new(),
         })
     }
@@ -148,7 +150,15 @@ impl App {
                 ));
             }
         }
-        Ok(Wanted { elements, takes_back: Some(last.id), tables: asked.tables, paths: asked.paths, remarks })
+        Ok(Wanted {
+            elements,
+            takes_back: Some(last.id),
+            tables: asked.tables,
+            paths: asked.paths,
+            // Whoever may make no second schema can go back by the way that led here alone.
+            in_place: asked.in_place || job.params.in_place,
+            remarks,
+        })
     }
 
     /// Backs up what the restore will replace, and keeps what it finds for the restore to compare with.
@@ -211,7 +221,7 @@ impl App {
             elements: wanted.elements,
             tables: wanted.tables,
             paths: wanted.paths,
-            in_place: job.params.in_place,
+            in_place: wanted.in_place,
             remove_untracked: job.params.remove_untracked,
             search_replace: job.params.search_replace,
             foreign,
