@@ -35,6 +35,20 @@ pub fn start() -> Option<Server> {
     Some(Server::of(child, socket, port, folder, client))
 }
 
+/// What MySQL's own `mysqldump` writes of a schema of such a server.
+///
+/// # Panics
+/// If it can't be had; the message says why.
+pub fn dump(server: &Server, schema: &str) -> Vec<u8> {
+    let root = root("mysql", "usr/bin/mysqldump").expect("the server's programs");
+    let mut dump = command(&with_loader(&root, "usr/bin/mysqldump"));
+    dump.arg("--no-defaults").arg(joined("--socket=", server.socket())).arg("--user=root");
+    dump.args(["--single-transaction", "--routines", "--events", "--triggers", "--hex-blob", schema]);
+    let output = dump.output().unwrap_or_else(|error| panic!("mysqldump can't be run: {error}"));
+    assert!(output.status.success(), "mysqldump failed:\n{}", told(&output));
+    output.stdout
+}
+
 fn mysqld(root: &Path, folder: &Path) -> std::process::Command {
     let mut command = command(&with_loader(root, "usr/sbin/mysqld"));
     command

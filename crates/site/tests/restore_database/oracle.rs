@@ -82,3 +82,34 @@ fn dumps_of_mysql_come_back_on_mariadb() {
     assert_eq!(server.query("SELECT * FROM shop.t"), "1\tone\n2\tx\n");
     assert_nothing_left(&server);
 }
+
+#[test]
+fn dumps_of_mysqldump_come_back() {
+    let Some(server) = mysql::start() else { return };
+    server.run_sql(
+        "CREATE DATABASE shop COLLATE utf8mb4_bin; USE shop;
+         CREATE TABLE parent (id INT NOT NULL AUTO_INCREMENT, code VARCHAR(9) NOT NULL, PRIMARY KEY (id), UNIQUE KEY code (code));
+         CREATE TABLE child (id INT PRIMARY KEY, code VARCHAR(9), CONSTRAINT c FOREIGN KEY (code) REFERENCES parent (code));
+         CREATE TABLE kinds (id INT PRIMARY KEY, a JSON, b BLOB, d DECIMAL(9, 3), e ENUM('x', 'y;'), f BIT(3), g POINT, h TEXT,
+           i INT GENERATED ALWAYS AS (id + 1) STORED, j VARCHAR(20) INVISIBLE, KEY e (e), KEY d ((d + 1)), KEY h (h(9) DESC));
+         CREATE TABLE parted (id INT PRIMARY KEY, a INT, KEY a (a)) PARTITION BY HASH (id) PARTITIONS 3;
+         INSERT INTO parent VALUES (1, 'one'), (7, 'it''s;'); INSERT INTO child VALUES (1, 'one'), (2, NULL);
+         INSERT INTO kinds (id, a, b, d, e, f, g, h, j) VALUES (1, '{\"a\": \"/* -- ;\"}', 0x00FF275C0A, 1.5, 'y;', b'101',
+           POINT(1, 2), '\\\\ '';\\n-- x', 'seen');
+         INSERT INTO parted VALUES (1, 2), (2, 3);
+         CREATE VIEW v AS SELECT id, code FROM parent; CREATE TRIGGER t BEFORE INSERT ON child FOR EACH ROW SET NEW.id = NEW.id + 1;
+         CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1; CREATE PROCEDURE p() SELECT ';';
+         CREATE EVENT e ON SCHEDULE EVERY 1 YEAR STARTS '2035-01-01' DO DELETE FROM child",
+    );
+    let theirs = mysql::dump(&server, "shop");
+    server.run_sql("CREATE DATABASE copy COLLATE utf8mb4_bin; CREATE DATABASE ours COLLATE utf8mb4_bin");
+    server.run_sql_in("copy", &theirs);
+    let (ours, told) = (target(&server, "ours"), Told::default());
+    let dump = Dump::foreign(theirs);
+    restore(&order(&ours, &dump, &told), None, Way::Switch).unwrap();
+    let (copy, ours) = (Dump::of(&target(&server, "copy")), Dump::of(&ours));
+    assert_eq!(ours.text().replace("`ours`", "`copy`"), copy.text());
+    assert_eq!(ours.facts.contents, copy.facts.contents);
+    assert!(copy.facts.rows >= 7, "{:?}", copy.facts);
+    assert_nothing_left(&server);
+}

@@ -174,3 +174,13 @@ fn a_plan_says_what_would_change() {
     assert!(plan.triggers.1 > 0 && plan.notes.iter().any(|note| note.contains("MB more")), "{plan:?}");
     assert_nothing_left(&server);
 }
+
+#[test]
+fn a_plan_of_another_programs_dump_removes_nothing() {
+    let server = server();
+    server.run_sql("CREATE DATABASE shop; CREATE TABLE shop.t (a INT)");
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let dump = Dump::foreign(b"CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES (1);\n".to_vec());
+    let (_, plan) = plan(&order(&target, &dump, &told), ID, None, Way::Switch).unwrap();
+    assert!(plan.tables.is_empty() && plan.notes.iter().any(|note| note.contains("no list")), "{plan:?}");
+}

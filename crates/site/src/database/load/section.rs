@@ -16,6 +16,7 @@ use super::token::{Token, Tokens};
 use super::{Mode, Shared};
 use crate::database::quote;
 use crate::database::restore::RestoreError;
+use crate::database::server::{Server, ServerKind};
 use crate::database::wire::{Connection, Done};
 
 /// So many bytes of rows are committed together: enough that commits cost nothing, and few enough that a server
@@ -201,8 +202,10 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
     fn create(&mut self, statement: &[u8], kind: Kind, plain: bool) -> Result<(), RestoreError> {
         self.make_keys()?;
         let adapted = self.adapted(statement, &kind, plain);
+        let is_mariadb = Server::parse(self.connection.version()).kind == ServerKind::MariaDb;
         let taken_apart = match &kind {
-            Kind::CreateTable(name) if self.shared.job.mode == Mode::Load => {
+            // MySQL refuses foreign keys to a table that has no key for them yet.
+            Kind::CreateTable(name) if self.shared.job.mode == Mode::Load && is_mariadb => {
                 apart(&adapted, plain).map(|apart| (name, apart))
             }
             _ => None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use undercroft_vault::sections::TextSection;
 use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
@@ -13,6 +14,10 @@ use super::stage::stage_with;
 use crate::database::error::DatabaseError;
 use crate::database::quote;
 
+/// Told of a dump that another program wrote.
+const NOT_LISTED: &str = "the dump is another program's and has no list of its tables: which are added, replaced or \
+                          removed shows when it is loaded";
+
 /// What a restore would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -22,7 +27,7 @@ pub struct Plan {
     pub schema: String,
     /// What the server calls itself.
     pub server: String,
-    /// Tables and sequences, in the order of their names.
+    /// Tables and sequences, in the order of their names; none if the dump does not list its own.
     pub tables: Vec<PlannedTable>,
     /// Views that the dump has, and that are live.
     pub views: (u64, u64),
@@ -91,7 +96,10 @@ pub fn plan(
             _ => {}
         }
     }
-    live_tables(&mut look, order, &is_wanted, &mut tables)?;
+    let is_listed = is_listed(order);
+    if is_listed {
+        live_tables(&mut look, order, &is_wanted, &mut tables)?;
+    }
     for (name, table) in &mut tables {
         table.name.clone_from(name);
     }
@@ -109,7 +117,16 @@ pub fn plan(
     plan.server = look.server.to_string();
     plan.tables = tables.into_values().collect();
     plan.notes = notes(&mut look, order, &plan)?;
+    if !is_listed {
+        plan.notes.insert(0, NOT_LISTED.to_owned());
+    }
     Ok((staged, plan))
+}
+
+/// Whether the dump says what is in it: one from elsewhere does not, and then nothing can be said to be removed.
+fn is_listed(order: &Order<'_>) -> bool {
+    let is_end = |section: &TextSection| section.label.kind == SectionKind::End;
+    order.dump.sections().iter().any(is_end)
 }
 
 fn live_tables(
