@@ -22,7 +22,7 @@ pub use element::{Element, ElementSet};
 pub use mark::{Mark, MarkState, Marked, Proof, TrashedWhy};
 pub use name::{EnvName, SiteEnv, SiteName};
 pub use path::readable_path;
-pub use progress::{Cancelled, Observer, Remark, Silent, Weight};
+pub use progress::{Cancelled, Muted, Observer, Remark, Silent, Weight};
 pub use report::{
     BackupReport, CodeFacts, DatabaseFacts, ElementReport, ElementState, Facts, FilesFacts, LeftOut,
     TableContent,

@@ -61,6 +61,21 @@ impl Remark {
     }
 }
 
+/// An observer that hears nothing, but knows whether the job is still wanted: what is looked at on the way is no part of
+/// what is told.
+#[derive(Clone, Copy)]
+pub struct Muted<'o>(pub &'o dyn Observer);
+
+impl Observer for Muted<'_> {
+    fn doing(&self, _: Element, _: &str) {}
+    fn expect(&self, _: Element, _: u64) {}
+    fn advance(&self, _: Element, _: u64, _: u64) {}
+    fn remark(&self, _: Element, _: Remark) {}
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
+}
+
 /// An observer that hears nothing and never stops a job.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

@@ -13,6 +13,13 @@ pub struct Record {
     pub archives: Vec<ArchiveRecord>,
 }
 
+impl Record {
+    /// The archive of that name.
+    pub fn archive(&self, name: &str) -> Option<&ArchiveRecord> {
+        self.archives.iter().find(|archive| archive.name == name)
+    }
+}
+
 /// One archive of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveRecord {

@@ -21,14 +21,14 @@ pub struct Extras<'a> {
 
 /// Appends an entry's header; `top` is the archive's top folder.
 pub fn write_header(out: &mut Vec<u8>, top: &str, entry: &Entry, extras: &Extras<'_>) {
-    let path = full_path(top, &entry.path, entry.kind == EntryKind::Folder);
+    let path = full_path(top.as_bytes(), &entry.path, entry.kind == EntryKind::Folder);
     let mut pax = Vec::new();
     let split = split_path(&path);
     if split.is_none() {
         pax_bytes(&mut pax, b"path", &path);
     }
     let link = match &entry.kind {
-        EntryKind::HardLink { target } => full_path(top, target, false),
+        EntryKind::HardLink { target } => full_path(top.as_bytes(), target, false),
         EntryKind::Symlink { target } => target.clone(),
         _ => Vec::new(),
     };
@@ -73,8 +73,22 @@ pub fn padding(size: u64) -> usize {
     if over == 0 { 0 } else { BLOCK - over }
 }
 
-fn full_path(top: &str, path: &[u8], folder: bool) -> Vec<u8> {
-    let mut full = top.as_bytes().to_vec();
+/// The byte that says what a member is.
+pub(crate) fn type_flag(kind: &EntryKind) -> u8 {
+    match kind {
+        EntryKind::File => b'0',
+        EntryKind::HardLink { .. } => b'1',
+        EntryKind::Symlink { .. } => b'2',
+        EntryKind::CharDevice { .. } => b'3',
+        EntryKind::BlockDevice { .. } => b'4',
+        EntryKind::Folder => b'5',
+        EntryKind::Fifo => b'6',
+    }
+}
+
+/// A member's whole path; that of a folder ends in a slash.
+pub(crate) fn full_path(top: &[u8], path: &[u8], folder: bool) -> Vec<u8> {
+    let mut full = top.to_vec();
     if !path.is_empty() {
         full.push(b'/');
         full.extend(path);
@@ -176,15 +190,7 @@ fn write_block(
     octal(&mut block, 124, 11, if fits(entry.size, 11) { entry.size } else { 0 });
     let seconds = u64::try_from(entry.mtime.seconds).ok().filter(|s| fits(*s, 11)).unwrap_or(0);
     octal(&mut block, 136, 11, seconds);
-    block[156] = match entry.kind {
-        EntryKind::File => b'0',
-        EntryKind::HardLink { .. } => b'1',
-        EntryKind::Symlink { .. } => b'2',
-        EntryKind::CharDevice { .. } => b'3',
-        EntryKind::BlockDevice { .. } => b'4',
-        EntryKind::Folder => b'5',
-        EntryKind::Fifo => b'6',
-    };
+    block[156] = type_flag(&entry.kind);
     put(&mut block, 157, &link[..link.len().min(100)]);
     for (at, name) in [(265, extras.owner), (297, extras.group)] {
         if let Some(name) = name.filter(|name| name.len() < 32) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::*;
-use undercroft_model::{Element, Observer, Remark, Silent};
+use undercroft_model::Silent;
 use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::manifest_io::ManifestReader;
 use undercroft_vault::record::ArchiveRecord;
@@ -148,20 +148,10 @@ fn only_what_is_the_same_is_proved() {
 
 #[test]
 fn a_comparison_stops_when_asked_to() {
-    struct Stop;
-    impl Observer for Stop {
-        fn doing(&self, _: Element, _: &str) {}
-        fn expect(&self, _: Element, _: u64) {}
-        fn advance(&self, _: Element, _: u64, _: u64) {}
-        fn remark(&self, _: Element, _: Remark) {}
-        fn cancelled(&self) -> bool {
-            true
-        }
-    }
     let folder = tempfile::tempdir().unwrap();
     let vault = vault(folder.path());
     let (archive, ..) = backup_tree(&vault, &big_tree(), None).unwrap();
     let lists = (manifest(&vault, &archive), manifest(&vault, &archive));
-    let error = compare(lists.0, lists.1, &Stop, &mut |_| {}).unwrap_err();
+    let error = compare(lists.0, lists.1, &common::Stopped, &mut |_| {}).unwrap_err();
     assert!(matches!(error, VaultError::Cancelled(_)));
 }

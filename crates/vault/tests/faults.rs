@@ -11,7 +11,7 @@ use common::faulty::{Call, Fault, Faulty};
 use common::{
     SITE, Tree, backup_text, backup_tree, chain, download, gunzip, noise, recovery, text, vault_on,
 };
-use undercroft_model::{Element, Observer, Remark, Silent};
+use undercroft_model::{Element, Silent};
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::session::Session;
 use undercroft_vault::store::{self, Store, StoreError};
@@ -149,18 +149,8 @@ fn a_session_that_is_given_up_ends_its_threads() {
 
 #[test]
 fn a_capture_that_is_cancelled_or_fails_leaves_older_backups_whole() {
-    struct Impatient;
-    impl Observer for Impatient {
-        fn doing(&self, _: Element, _: &str) {}
-        fn expect(&self, _: Element, _: u64) {}
-        fn advance(&self, _: Element, _: u64, _: u64) {}
-        fn remark(&self, _: Element, _: Remark) {}
-        fn cancelled(&self) -> bool {
-            true
-        }
-    }
     let scene = scene();
-    let error = common::backup_watched(&scene.vault, &scene.tree, None, &Impatient).unwrap_err();
+    let error = common::backup_watched(&scene.vault, &scene.tree, None, &common::Stopped).unwrap_err();
     assert!(matches!(error, VaultError::Cancelled(_)));
     scene.is_unharmed();
 }

@@ -158,11 +158,7 @@ pub struct SweepOutcome {
     pub notes: Vec<String>,
 }
 
-/// The body of `POST catalog/rebuild`; the answer is a [`RebuiltObject`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct RebuildParams {}
-
-/// What was found in the store.
+/// The answer to `POST catalog/rebuild`: what was found in the store.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RebuiltObject {
     /// The environments: site, name, how many backups there are, how many of them the catalog lacked.

@@ -17,8 +17,8 @@ use crate::{BackupReport, Element, ElementState, EnvName, EnvSettings, Remark, S
 
 pub use keep::{
     BrowsedEntry, CheckOutcome, CheckParams, CopiedObject, CopyObject, CopyParams, DiffObject, Difference,
-    KeepParams, KeptObject, ProvenObject, RebuildParams, RebuiltEnvironment, RebuiltObject, SweepOutcome,
-    SweepParams, TrashObject, VerifiedArchive, VerifiedBackup, VerifyOutcome, VerifyParams,
+    KeepParams, KeptObject, ProvenObject, RebuiltEnvironment, RebuiltObject, SweepOutcome, SweepParams,
+    TrashObject, VerifiedArchive, VerifiedBackup, VerifyOutcome, VerifyParams,
 };
 pub use restore::{
     CommitChanges, Count, ElementChanges, RecoveryObject, RestoreOneParams, RestoreOutcome, RestoreParams,

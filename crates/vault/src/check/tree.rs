@@ -7,7 +7,7 @@ use super::untar::{Member, Met, Untar};
 use crate::fragment::FragmentRef;
 use crate::manifest::PlacedEntry;
 use crate::stream::{Entry, EntryKind};
-use crate::tar::BLOCK;
+use crate::tar::{BLOCK, full_path};
 use crate::tree::in_order;
 
 /// Looks at a tree's runs one after the other.
@@ -287,18 +287,6 @@ pub(super) fn entries_in(
         let own_end = entries.get(n + 1).map_or(len, |next| next.at);
         (placed.at < end && own_end > start).then_some(placed.entry.path.as_slice())
     })
-}
-
-fn full_path(top: &[u8], path: &[u8], folder: bool) -> Vec<u8> {
-    let mut full = top.to_vec();
-    if !path.is_empty() {
-        full.push(b'/');
-        full.extend(path);
-    }
-    if folder {
-        full.push(b'/');
-    }
-    full
 }
 
 /// The top folder, if a member's path ends as its entry's does.

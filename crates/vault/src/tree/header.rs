@@ -2,7 +2,7 @@
 //! manifest tells.
 
 use crate::reader::{Malformed, Reader};
-use crate::stream::{Entry, EntryKind};
+use crate::stream::Entry;
 use crate::tar::{self, BLOCK};
 
 /// Extended attributes, by name.
@@ -33,7 +33,7 @@ pub fn read(bytes: &[u8], entry: &Entry) -> Result<Header, Malformed> {
     if header.path.is_empty() {
         header.path = short_path(block);
     }
-    let same = block[156] == kind(&entry.kind) && size == entry.size && reader.left() == 0;
+    let same = block[156] == tar::type_flag(&entry.kind) && size == entry.size && reader.left() == 0;
     if same { Ok(header) } else { Err(Malformed) }
 }
 
@@ -107,22 +107,10 @@ fn unescape(name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn kind(kind: &EntryKind) -> u8 {
-    match kind {
-        EntryKind::File => b'0',
-        EntryKind::HardLink { .. } => b'1',
-        EntryKind::Symlink { .. } => b'2',
-        EntryKind::CharDevice { .. } => b'3',
-        EntryKind::BlockDevice { .. } => b'4',
-        EntryKind::Folder => b'5',
-        EntryKind::Fifo => b'6',
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::FileTime;
+    use crate::stream::{EntryKind, FileTime};
     use crate::tar::Extras;
 
     fn entry(path: &[u8], size: u64) -> Entry {

@@ -319,3 +319,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+/// An observer that says stop from the start.
+pub struct Stopped;
+
+impl Observer for Stopped {
+    fn doing(&self, _: Element, _: &str) {}
+    fn expect(&self, _: Element, _: u64) {}
+    fn advance(&self, _: Element, _: u64, _: u64) {}
+    fn remark(&self, _: Element, _: undercroft_model::Remark) {}
+    fn cancelled(&self) -> bool {
+        true
+    }
+}
