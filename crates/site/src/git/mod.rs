@@ -20,6 +20,7 @@ mod between;
 mod blobs;
 mod capture;
 mod changes;
+mod check;
 mod command;
 mod config;
 mod convert;
@@ -56,6 +57,7 @@ use part::{Part, Spot, Want};
 use shadow::Scratch;
 
 pub use between::{Between, Commit, commits_between};
+pub use check::check;
 pub use error::GitError;
 pub use look::{Found, look};
 

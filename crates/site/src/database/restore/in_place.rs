@@ -1,14 +1,12 @@
 //! Loading a dump straight over the live schema.
 
-use std::collections::BTreeSet;
-
 use super::error::RestoreError;
 use super::hand::{Hand, target_in};
 use super::order::{Order, Staged};
-use super::prepare::{connections, count, known_collation};
+use super::prepare::{count, known_collation, load_into};
 use super::programs::{make, tell};
 use super::rename;
-use crate::database::load::{self, Job, Mode, Taken};
+use crate::database::load::Taken;
 use crate::database::quote;
 
 /// Loads the dump over what is live and removes what is not in it. Begun anew after a failure or a kill, it ends
@@ -21,17 +19,7 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
     hand.drop_routines()?;
     rename::patiently(&mut hand, drop_tables)?;
     let target = target_in(order.target, &staged.schema);
-    let only: Option<BTreeSet<String>> = staged.only.as_ref().map(|only| only.iter().cloned().collect());
-    let job = Job {
-        mode: Mode::Load,
-        target: &target,
-        dump: order.dump,
-        only: only.as_ref(),
-        rewrite: order.rewrite,
-        taken,
-        observer: order.observer,
-    };
-    let mut loaded = load::load(&job, connections())?;
+    let mut loaded = load_into(&target, staged, order, taken)?;
     count(order, &loaded)?;
     if let Some(collation) = known_collation(&loaded, taken) {
         hand.set_collation(&collation)?;

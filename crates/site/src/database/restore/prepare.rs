@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use undercroft_model::{Element, Remark};
+use undercroft_model::{DatabaseTarget, Element, Remark};
 use undercroft_vault::stream::SectionKind;
 
 use super::error::RestoreError;
@@ -82,11 +82,20 @@ pub(super) fn load_into_scratch(
     };
     journal::make_schema(&mut hand.connection, staged, &staged.scratch, Some(&collation), order.observer)?;
     journal::set_phase(&mut hand.connection, staged, Phase::Loading, order.observer)?;
-    let target = target_in(order.target, &staged.scratch);
+    load_into(&target_in(order.target, &staged.scratch), staged, order, taken)
+}
+
+/// Loads the dump, or those of its tables that are restored, into a schema.
+pub(super) fn load_into(
+    target: &DatabaseTarget,
+    staged: &Staged,
+    order: &Order<'_>,
+    taken: &Taken,
+) -> Result<Loaded, RestoreError> {
     let only: Option<BTreeSet<String>> = staged.only.as_ref().map(|only| only.iter().cloned().collect());
     let job = Job {
         mode: Mode::Load,
-        target: &target,
+        target,
         dump: order.dump,
         only: only.as_ref(),
         rewrite: order.rewrite,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
-use undercroft_model::{DatabaseTarget, Element, Observer, Remark, Weight};
+use undercroft_model::{DatabaseTarget, Element, Muted, Observer, Remark, Weight};
 use undercroft_vault::sections::{SectionSource, TextSection};
 use undercroft_vault::stream::{Section, SectionLabel, TextSink};
 
@@ -63,19 +63,6 @@ impl Section for Keeping<'_> {
     }
 }
 
-/// Hears nothing, but knows whether the job is still wanted.
-pub(super) struct Quiet<'a>(pub(super) &'a dyn Observer);
-
-impl Observer for Quiet<'_> {
-    fn doing(&self, _: Element, _: &str) {}
-    fn expect(&self, _: Element, _: u64) {}
-    fn advance(&self, _: Element, _: u64, _: u64) {}
-    fn remark(&self, _: Element, _: Remark) {}
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
-}
-
 /// Tells only of what is live and can't be read, and so would not come back if a switch is taken back.
 struct Losses<'a>(&'a dyn Observer);
 
@@ -120,7 +107,7 @@ pub(super) fn collect(
     watch: &dyn Observer,
 ) -> Result<Loaded, RestoreError> {
     let taken = Taken::default();
-    let watch = Quiet(watch);
+    let watch = Muted(watch);
     let job = Job { mode: Mode::Collect, target, dump, only, rewrite: None, taken: &taken, observer: &watch };
     load::load(&job, 1)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use undercroft_model::{DatabaseFacts, TableContent};
+use undercroft_model::{DatabaseFacts, Muted, TableContent};
 use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::hand::{Hand, look, target_in};
 use super::journal::{self, Phase};
 use super::order::{Order, Staged, Way};
 use super::prepare::load_into_scratch;
-use super::programs::{Quiet, collect, definitions, make};
+use super::programs::{collect, definitions, make};
 use super::stage::{may_make, names};
 use super::switch::clean_up_with;
 use crate::database::dump;
@@ -144,7 +144,7 @@ fn compare(
         return Ok(shown);
     }
     hand.doing("comparing the definitions");
-    let there = collect(&target, &definitions(&target, &Quiet(order.observer))?, None, order.observer)?;
+    let there = collect(&target, &definitions(&target, &Muted(order.observer))?, None, order.observer)?;
     compare_definitions(&loaded, &there, taken, &staged.journal(), &mut shown);
     Ok(shown)
 }

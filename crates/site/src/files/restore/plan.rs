@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use undercroft_model::{Observer, readable_path};
+use undercroft_model::{Muted, Observer, readable_path};
 use undercroft_vault::stream::{Entry, EntryKind, TreeSource};
 use undercroft_vault::tree::compare::{Difference, compare};
 use undercroft_vault::tree::take::{Runs, Wanted};
@@ -111,8 +111,9 @@ fn by_looks(
 ) -> Result<(), StageError> {
     let options =
         TreeOptions { folder: place, element: order.element, exclude: order.keep, skip: order.skip };
-    let quiet = Quiet(observer);
-    let mut tree = Tree::open(options, &quiet)?;
+    // A look at the live folder is no capture: its remarks are of no interest.
+    let muted = Muted(observer);
+    let mut tree = Tree::open(options, &muted)?;
     let mut runs = Runs::open(source.manifest(source.archive)?, planner.wanted.clone())?;
     let mut archive = Vec::new().into_iter().peekable();
     let unreadable = |error| look(place, error);
@@ -169,17 +170,4 @@ fn all_added(planner: &mut Planner, source: Source<'_>, observer: &dyn Observer)
         run.entries.iter().for_each(|entry| planner.add(Effect::Added, &entry.entry));
     }
     Ok(())
-}
-
-/// A look at the live folder is no capture: its remarks are of no interest.
-struct Quiet<'o>(&'o dyn Observer);
-
-impl Observer for Quiet<'_> {
-    fn doing(&self, _: undercroft_model::Element, _: &str) {}
-    fn expect(&self, _: undercroft_model::Element, _: u64) {}
-    fn advance(&self, _: undercroft_model::Element, _: u64, _: u64) {}
-    fn remark(&self, _: undercroft_model::Element, _: undercroft_model::Remark) {}
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
 }
