@@ -1,12 +1,10 @@
 //! Looks into archives: what is in one, and what differs between two. Only lists are read.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::Arc;
 
 use undercroft_model::api::{BrowsedEntry, CommitChanges, DiffObject, Difference as Told};
-use undercroft_model::{Cancelled, CodeFacts, Element, EnvSettings, Observer, Silent, readable_path};
-use undercroft_site::files::restore::{TakeOut, take_out};
+use undercroft_model::{Cancelled, CodeFacts, EnvSettings, Observer, Silent, readable_path};
 use undercroft_site::git::{Between, commits_between};
 use undercroft_vault::browse::{Below, Listing, entries};
 use undercroft_vault::fetch::Fetcher;
@@ -19,7 +17,8 @@ use undercroft_vault::tree::compare::{Content, Difference, What, compare};
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
-use crate::restore::scratch;
+use crate::error::chain;
+use crate::restore;
 
 /// Calls `each` with what is in an archive, at or below a path and so many levels deep.
 ///
@@ -305,15 +304,13 @@ fn between(
             return Ok(Some(between));
         }
     }
-    let folder = scratch(histories.cache, histories.id);
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let index = histories.vault.read_index().map_err(|error| crate::chain(&error))?;
-    let only = [b".git".to_vec()];
-    let order =
-        TakeOut { element: Element::Code, archive: later, only: Some(&only), to: &folder, id: histories.id };
-    let found = take_out(&order, histories.vault, &Arc::new(index), &Silent)
-        .map_err(|error| crate::chain(&error))
-        .and_then(|_| commits_between(&folder, from, to).map_err(|error| crate::chain(&error)));
-    let _ = fs::remove_dir_all(&folder);
+    let folder = restore::scratch(histories.cache, histories.id);
+    let index = Arc::new(histories.vault.read_index().map_err(|error| chain(&error))?);
+    let (vault, place) = ((histories.vault, &index), (folder.as_path(), histories.id));
+    let found = restore::lay_out(vault, later, restore::What::Repository, place, &Silent)
+        .map_err(|error| chain(&error))
+        .and_then(|()| commits_between(&folder, from, to).map_err(|error| chain(&error)));
+    // What can't be removed now goes with the litter of the next command.
+    let _ = restore::remove_scratch(&folder);
     found
 }

@@ -1,15 +1,14 @@
 //! Proves backups: reads all of them, and, if asked to, restores databases and repositories beside the live ones
 //! and compares.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use undercroft_model::api::{VerifiedArchive, VerifiedBackup};
-use undercroft_model::{BackupReport, Cancelled, Element, EnvName, EnvSettings, Facts, Observer, SiteName};
+use undercroft_model::{
+    BackupReport, Cancelled, Element, EnvName, EnvSettings, Facts, Observer, Silent, SiteName,
+};
 use undercroft_site::database::SqlCheck;
-use undercroft_site::files::restore::{TakeOut, take_out};
+use undercroft_site::git;
 use undercroft_vault::VaultError;
 use undercroft_vault::check::{ArchiveJob, ArchiveProof, Prover, TextCheck};
 use undercroft_vault::index::Index;
@@ -20,7 +19,7 @@ use crate::Workplace;
 use crate::error::chain;
 use crate::restore::error::PartError;
 use crate::restore::part::{How, Scene, Source, Staged};
-use crate::restore::{Journal, JournalError, JournalPlace, scratch};
+use crate::restore::{Journal, JournalError, JournalPlace, What, lay_out, remove_scratch, scratch};
 
 /// Backups that are to be proven.
 pub struct VerifyOrder {
@@ -114,7 +113,7 @@ impl Verifier<'_> {
                 continue;
             }
             let name = report.archive_name(*element).to_string();
-            let Some(archive) = record.archives.iter().find(|archive| archive.name == name) else { continue };
+            let Some(archive) = record.archive(&name) else { continue };
             archives.push(self.archive(report.id, *element, archive, one.facts.as_ref())?);
         }
         let good = archives.iter().all(|archive| archive.problems_total == 0);
@@ -158,10 +157,6 @@ impl Verifier<'_> {
         verified: &mut VerifiedArchive,
     ) -> Result<(), VerifyError> {
         self.observer.doing(Element::Database, "restoring into a scratch schema");
-        let facts = match facts {
-            Some(Facts::Database(facts)) => Some(facts.clone()),
-            _ => None,
-        };
         let order = self.order;
         let site = (order.site, order.site_name.clone());
         let mut journal = Journal::new(order.id, self.journals.worker, site, order.env.clone());
@@ -175,8 +170,8 @@ impl Verifier<'_> {
             index: &self.index,
             observer: self.observer,
         };
-        let source = Source { archive: archive.clone(), facts };
-        let tested = staged.test_restore(&scene, &source);
+        let source = Source::new(archive.clone(), facts);
+        let tested = scene.test_restore(&source, order.id);
         match staged.clean_up(&scene, &source) {
             Ok(()) => journal.remove(self.journals.folder)?,
             Err(error) => verified.notes.push(format!(
@@ -210,11 +205,12 @@ impl Verifier<'_> {
     fn check_out(&self, archive: &ArchiveRecord, verified: &mut VerifiedArchive) {
         self.observer.doing(Element::Code, "checking the repository out");
         let folder = scratch(&self.place.cache, self.order.id);
-        let found = self.lay_out(archive, &folder).and_then(|()| git_says(&folder));
-        if let Err(error) = fs::remove_dir_all(&folder)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            verified.notes.push(format!("{} could not be removed: {error}", folder.display()));
+        let vault = (&self.place.vault, &self.index);
+        let laid_out = lay_out(vault, archive, What::All, (&folder, self.order.id), &Silent);
+        let found = laid_out.map_err(|error| chain(&error));
+        let found = found.and_then(|()| git::check(&folder).map_err(|error| chain(&error)));
+        if let Err(error) = remove_scratch(&folder) {
+            verified.notes.push(chain(&error));
         }
         match found {
             Ok(flaws) => {
@@ -226,14 +222,6 @@ impl Verifier<'_> {
             }
             Err(why) => verified.notes.push(format!("its repository could not be checked out here: {why}")),
         }
-    }
-
-    fn lay_out(&self, archive: &ArchiveRecord, folder: &Path) -> Result<(), String> {
-        let _ = fs::remove_dir_all(folder);
-        fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-        let order = TakeOut { element: Element::Code, archive, only: None, to: folder, id: self.order.id };
-        let made = take_out(&order, &self.place.vault, &self.index, &undercroft_model::Silent);
-        made.map(drop).map_err(|error| chain(&error))
     }
 }
 
@@ -273,42 +261,4 @@ fn said(archive: &ArchiveRecord, proof: &ArchiveProof) -> VerifiedArchive {
         problems_total: proof.problems.total,
         notes: Vec::new(),
     }
-}
-
-/// What git finds wrong with a repository that was laid out; an error if git can't be asked.
-fn git_says(folder: &Path) -> Result<Vec<String>, String> {
-    let run = |args: &[&str]| {
-        let mut command = Command::new("git");
-        command
-            .arg("-C")
-            .arg(folder)
-            .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "safe.directory=*"])
-            .args(args)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null());
-        command.output().map_err(|error| format!("git could not be run: {error}"))
-    };
-    let mut flaws = Vec::new();
-    let fsck = run(&["fsck", "--full", "--no-dangling", "--no-progress"])?;
-    if !fsck.status.success() {
-        flaws.extend(lines(&fsck.stderr).chain(lines(&fsck.stdout)).map(|line| format!("git fsck: {line}")));
-    }
-    let status = run(&["status", "--porcelain", "--untracked-files=no"])?;
-    if status.status.success() {
-        flaws.extend(lines(&status.stdout).map(|line| format!("not as it is committed: {line}")));
-    } else {
-        flaws.extend(lines(&status.stderr).map(|line| format!("git status: {line}")));
-    }
-    Ok(flaws)
-}
-
-fn lines(bytes: &[u8]) -> impl Iterator<Item = String> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    text.lines()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .into_iter()
 }

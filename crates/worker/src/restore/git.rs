@@ -8,7 +8,7 @@ use undercroft_site::profile::credential_files;
 use uuid::Uuid;
 
 use super::error::PartError;
-use super::objects;
+use super::objects::{self, What};
 use super::part::{How, Scene, Source};
 
 /// What is asked of a repository.
@@ -63,7 +63,9 @@ impl GitOrder<'_> {
     pub fn decide(&mut self, scene: &Scene<'_>, source: &Source) -> Result<How, PartError> {
         if git::needs_objects(&self.order)? {
             let folder = objects::folder(self.cache, self.order.id);
-            objects::lay_out(scene, source, &folder, self.order.id)?;
+            let place = (folder.as_path(), self.order.id);
+            let vault = (scene.vault, scene.index);
+            objects::lay_out(vault, &source.archive, What::Repository, place, scene.observer)?;
             self.order.objects = Some(folder);
         }
         let staged = git::stage(&self.order, self.cache)?;

@@ -112,7 +112,12 @@ impl Journal {
     }
 
     fn path(&self, folder: &Path) -> PathBuf {
-        folder.join(format!("{}.json", self.id))
+        Journal::path_of(folder, self.id)
+    }
+
+    /// Where the journal of a restore is.
+    pub fn path_of(folder: &Path, id: Uuid) -> PathBuf {
+        folder.join(format!("{id}.json"))
     }
 
     /// Writes it down, durably, in place of what it said before.

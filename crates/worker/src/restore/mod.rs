@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 pub use error::RestoreError;
 pub use journal::{Journal, JournalError, Phase};
-pub use objects::folder as scratch;
+pub(crate) use objects::{What, folder as scratch, lay_out, remove as remove_scratch};
 pub use plan::plan;
 pub use recover::{Outcome, RecoverError, forget_litter, recover};
 pub use run::{Restored, restore};

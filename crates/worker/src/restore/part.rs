@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use undercroft_model::{DatabaseFacts, DatabaseTarget, Element, EnvSettings, Observer};
+use undercroft_model::{DatabaseFacts, DatabaseTarget, Element, EnvSettings, Facts, Observer};
 use undercroft_site::database::Rewrite;
 use undercroft_site::database::restore as database;
 use undercroft_site::files::restore as files;
@@ -94,6 +94,17 @@ pub struct Source {
     pub facts: Option<DatabaseFacts>,
 }
 
+impl Source {
+    /// An archive with what its backup says of that element.
+    pub fn new(archive: ArchiveRecord, facts: Option<&Facts>) -> Self {
+        let facts = match facts {
+            Some(Facts::Database(facts)) => Some(facts.clone()),
+            _ => None,
+        };
+        Source { archive, facts }
+    }
+}
+
 /// The parts of a database's order that live as long as a phase.
 struct Dump<'a> {
     target: &'a DatabaseTarget,
@@ -107,6 +118,12 @@ impl<'a> Scene<'a> {
         let sections = Sections::read(self.vault, self.index, &source.archive)?;
         let replace = (!pairs.is_empty()).then(|| SearchReplace::new(pairs)).transpose()?;
         Ok(Dump { target, sections, replace })
+    }
+
+    /// Compares a dump with what was captured, in a scratch schema that `id` names and that is removed again.
+    pub fn test_restore(&self, source: &Source, id: Uuid) -> Result<database::TestRestore, PartError> {
+        let dump = self.dump(source, &[])?;
+        Ok(database::test_restore(&dump.order(source, self.observer), id)?)
     }
 }
 
@@ -231,26 +248,6 @@ impl Staged {
                 Ok(database::test_clean_up(&dump.order(source, scene.observer), *id)?)
             }
             How::GitBack { .. } => Ok(()),
-        }
-    }
-
-    /// Compares a dump with what was captured, in a scratch schema that is removed again.
-    pub fn test_restore(
-        &self,
-        scene: &Scene<'_>,
-        source: &Source,
-    ) -> Result<database::TestRestore, PartError> {
-        let dump = scene.dump(source, &[])?;
-        Ok(database::test_restore(&dump.order(source, scene.observer), self.id())?)
-    }
-
-    fn id(&self) -> Uuid {
-        match &self.how {
-            How::Database { staged, .. } => staged.id,
-            How::Tree { staged } => staged.id,
-            How::Git { staged, .. } => staged.id,
-            How::TestRestore { id } => *id,
-            How::GitBack { restore, .. } => *restore,
         }
     }
 

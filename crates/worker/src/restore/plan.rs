@@ -12,6 +12,7 @@ use undercroft_site::git::restore as git;
 
 use super::error::{PartError, RestoreError};
 use super::part::Scene;
+use super::run::Kind;
 use super::{ElementOrder, RestoreOrder};
 use crate::Workplace;
 
@@ -47,20 +48,11 @@ fn plan_one(
 ) -> Result<ElementChanges, PartError> {
     let source = element.source();
     let changes = ElementChanges { archive: element.archive.name.clone(), ..ElementChanges::default() };
-    if element.element == Element::Database {
-        let plan = order.database().plan(scene, &source, order.id)?;
-        return Ok(of_database(changes, plan));
-    }
-    let now = element.now.as_ref().map(|(archive, captured)| (archive, *captured));
-    if let Some(tree) = order.trees(place).order(element.element, now) {
-        return Ok(ElementChanges { tree: Some(of_tree(tree.plan(scene, &source)?)), ..changes });
-    }
-    let git = (element.element == Element::Code)
-        .then(|| order.repositories(&place.cache).order(&element.archive.name, element.facts.as_ref()))
-        .transpose()?
-        .flatten();
-    let git = git.ok_or(PartError::NotThere(element.element))?;
-    Ok(of_repository(changes, git.plan()?))
+    Ok(match order.kind(element, place)? {
+        Kind::Database(database) => of_database(changes, database.plan(scene, &source, order.id)?),
+        Kind::Tree(tree) => ElementChanges { tree: Some(of_tree(tree.plan(scene, &source)?)), ..changes },
+        Kind::Git(git) => of_repository(changes, git.plan()?),
+    })
 }
 
 fn of_tree(plan: files::Plan) -> TreeChanges {

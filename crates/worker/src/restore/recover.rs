@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
-use undercroft_model::{EnvSettings, Facts, Observer};
+use undercroft_model::{EnvSettings, Observer};
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
 use super::error::{PartError, SwitchError};
 use super::journal::{self, Journal, JournalError, Phase};
 use super::part::{Scene, Source, Staged};
-use super::run::Quiet;
+use super::run::Unstoppable;
 use crate::backup_report;
 
 impl From<PartError> for RecoverError {
@@ -87,7 +87,7 @@ pub fn recover(
         }
         other => other?,
     };
-    let observer = Quiet(observer);
+    let observer = Unstoppable(observer);
     let index = Arc::new(vault.read_index()?);
     let scene = Scene { settings, vault, index: &index, observer: &observer };
     let parts = sources(&journal, vault)?;
@@ -119,15 +119,11 @@ fn sources(journal: &Journal, vault: &Vault) -> Result<Vec<(Staged, Source)>, Re
     let mut parts = Vec::new();
     for staged in &journal.parts {
         let record = vault.read_record(staged.backup)?;
-        let archive = record.archives.iter().find(|archive| archive.name == staged.archive);
+        let archive = record.archive(&staged.archive);
         let archive = archive.ok_or_else(|| RecoverError::NoArchive(staged.archive.clone()))?.clone();
         let report = backup_report(&record);
         let facts = report.and_then(|report| report.elements.get(&staged.element)?.facts.clone());
-        let facts = match facts {
-            Some(Facts::Database(facts)) => Some(facts),
-            _ => None,
-        };
-        parts.push((staged.clone(), Source { archive, facts }));
+        parts.push((staged.clone(), Source::new(archive, facts.as_ref())));
     }
     Ok(parts)
 }

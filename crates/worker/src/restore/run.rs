@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use undercroft_model::{Cancelled, CodeSource, Element, Facts, Observer};
+use undercroft_model::{Cancelled, CodeSource, Element, Observer};
 
 use super::error::{PartError, RestoreError};
-use super::git::Repositories;
+use super::git::{GitOrder, Repositories};
 use super::journal::{Journal, Phase};
 use super::part::{DatabaseOrder, How, Scene, Source, Staged};
 use super::tree::{TreeOrder, Trees};
@@ -27,7 +27,7 @@ pub struct Restored {
 
 impl RestoreOrder {
     /// What trees have in common.
-    pub(super) fn trees<'a>(&'a self, place: &'a Workplace) -> Trees<'a> {
+    fn trees<'a>(&'a self, place: &'a Workplace) -> Trees<'a> {
         Trees {
             settings: &self.settings,
             own: &place.own,
@@ -38,7 +38,7 @@ impl RestoreOrder {
     }
 
     /// What repositories have in common.
-    pub(super) fn repositories<'a>(&'a self, cache: &'a Path) -> Repositories<'a> {
+    fn repositories<'a>(&'a self, cache: &'a Path) -> Repositories<'a> {
         Repositories {
             settings: &self.settings,
             cache,
@@ -49,7 +49,7 @@ impl RestoreOrder {
     }
 
     /// What is asked of the database.
-    pub(super) fn database(&self) -> DatabaseOrder<'_> {
+    fn database(&self) -> DatabaseOrder<'_> {
         DatabaseOrder { tables: &self.tables, in_place: self.in_place, search_replace: &self.search_replace }
     }
 }
@@ -57,11 +57,39 @@ impl RestoreOrder {
 impl ElementOrder {
     /// The archive with what its backup says of it.
     pub(super) fn source(&self) -> Source {
-        let facts = match &self.facts {
-            Some(Facts::Database(facts)) => Some(facts.clone()),
-            _ => None,
-        };
-        Source { archive: self.archive.clone(), facts }
+        Source::new(self.archive.clone(), self.facts.as_ref())
+    }
+}
+
+/// What an element is where it goes to.
+pub(super) enum Kind<'a> {
+    /// A schema.
+    Database(DatabaseOrder<'a>),
+    /// A folder.
+    Tree(TreeOrder<'a>),
+    /// A repository.
+    Git(GitOrder<'a>),
+}
+
+impl RestoreOrder {
+    /// What an element is where it goes to.
+    pub(super) fn kind<'a>(
+        &'a self,
+        one: &'a ElementOrder,
+        place: &'a Workplace,
+    ) -> Result<Kind<'a>, PartError> {
+        if one.element == Element::Database {
+            return Ok(Kind::Database(self.database()));
+        }
+        let now = one.now.as_ref().map(|(archive, captured)| (archive, *captured));
+        if let Some(tree) = self.trees(place).order(one.element, now) {
+            return Ok(Kind::Tree(tree));
+        }
+        let git = (one.element == Element::Code)
+            .then(|| self.repositories(&place.cache).order(&one.archive.name, one.facts.as_ref()))
+            .transpose()?
+            .flatten();
+        git.map(Kind::Git).ok_or(PartError::NotThere(one.element))
     }
 }
 
@@ -125,8 +153,8 @@ pub fn restore(
         return Err(error.into());
     }
     // There is no stopping from here on: half of a switch is nothing that anybody wants.
-    let quiet = Quiet(observer);
-    let scene = Scene { observer: &quiet, ..scene };
+    let unstoppable = Unstoppable(observer);
+    let scene = Scene { observer: &unstoppable, ..scene };
     switch(&parts, &scene, &mut journal, journals)?;
     // Whatever can't be written or removed from here on is litter: the restore is done.
     let left = journal.enter(Phase::Switched, journals.folder).map_err(|error| chain(&error));
@@ -163,26 +191,18 @@ fn decide<'a>(
         let how = How::GitBack { repository: repository.clone(), restore };
         return Ok(Part { staged: staged(how), source, tree: None });
     }
-    if element.element == Element::Database {
-        let how = order.database().decide(scene, &source, order.id)?;
-        return Ok(Part { staged: staged(how), source, tree: None });
-    }
-    let now = element.now.as_ref().map(|(archive, captured)| (archive, *captured));
-    if let Some(tree) = order.trees(place).order(element.element, now) {
-        let tree = tree.with_guest(guest);
-        let how = tree.decide(scene, &source)?;
-        return Ok(Part { staged: staged(how), source, tree: Some(tree) });
-    }
-    let git = (element.element == Element::Code)
-        .then(|| order.repositories(&place.cache).order(&element.archive.name, element.facts.as_ref()))
-        .transpose()?
-        .flatten();
-    let mut git = git.ok_or(PartError::NotThere(element.element))?;
-    if !order.paths.is_empty() {
-        return Err(PartError::PathsInGit { commit: git.commit().to_owned() });
-    }
-    let how = git.decide(scene, &source)?;
-    Ok(Part { staged: staged(how), source, tree: None })
+    let (how, tree) = match order.kind(element, place)? {
+        Kind::Database(database) => (database.decide(scene, &source, order.id)?, None),
+        Kind::Tree(tree) => {
+            let tree = tree.with_guest(guest);
+            (tree.decide(scene, &source)?, Some(tree))
+        }
+        Kind::Git(git) if !order.paths.is_empty() => {
+            return Err(PartError::PathsInGit { commit: git.commit().to_owned() });
+        }
+        Kind::Git(mut git) => (git.decide(scene, &source)?, None),
+    };
+    Ok(Part { staged: staged(how), source, tree })
 }
 
 /// Prepares all parts: a database waits for its server while trees wait for their disk. Trees come one after the
@@ -258,8 +278,8 @@ fn abandon(
 
 /// Removes what is not needed any more. What is left over, as a sentence.
 fn clean_up(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<(), String> {
-    let quiet = Quiet(scene.observer);
-    let scene = Scene { observer: &quiet, ..*scene };
+    let unstoppable = Unstoppable(scene.observer);
+    let scene = Scene { observer: &unstoppable, ..*scene };
     let mut left = Vec::new();
     for part in parts {
         if let Err(error) = part.staged.clean_up(&scene, &part.source) {
@@ -270,9 +290,9 @@ fn clean_up(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<(), String> {
 }
 
 /// An observer that no longer says stop: what was begun has to be cleaned up all the same.
-pub(super) struct Quiet<'o>(pub &'o dyn Observer);
+pub(super) struct Unstoppable<'o>(pub &'o dyn Observer);
 
-impl Observer for Quiet<'_> {
+impl Observer for Unstoppable<'_> {
     fn doing(&self, element: Element, what: &str) {
         self.0.doing(element, what);
     }
