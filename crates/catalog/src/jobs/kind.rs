@@ -86,6 +86,14 @@ impl JobKind {
         }
     }
 
+    /// Whether it brings elements back, however it was asked for.
+    pub fn is_restore(self) -> bool {
+        matches!(
+            self,
+            JobKind::Restore | JobKind::RestoreCode | JobKind::RestoreDatabase | JobKind::RestoreFiles
+        )
+    }
+
     fn hold(self) -> Hold {
         match self {
             JobKind::Backup

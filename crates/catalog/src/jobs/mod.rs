@@ -5,7 +5,7 @@
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    QueryOrder, QuerySelect, Set, UpdateResult,
 };
 use serde_json::Value;
 use undercroft_model::{BackupReport, EnvName};
@@ -216,7 +216,7 @@ impl Catalog {
             .filter(held(id, fence))
             .exec(&self.database)
             .await?;
-        if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+        kept(&update, id)
     }
 
     /// Whether another job waits for the one that runs.
@@ -246,7 +246,7 @@ impl Catalog {
             .filter(held(id, fence))
             .exec(&self.database)
             .await?;
-        if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+        kept(&update, id)
     }
 
     /// Writes down what came of a job; before it ends.
@@ -259,7 +259,7 @@ impl Catalog {
             .filter(held(id, fence))
             .exec(&self.database)
             .await?;
-        if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+        kept(&update, id)
     }
 
     /// Makes a backup known that a job makes on its way, as a restore does first: as
@@ -346,6 +346,11 @@ fn held(id: Uuid, fence: i64) -> Condition {
         .add(job::Column::State.eq(JobState::Running.as_str()))
 }
 
+/// Whether an update of a job that somebody held found it held still.
+fn kept(update: &UpdateResult, id: Uuid) -> Result<(), CatalogError> {
+    if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+}
+
 /// The job of the same site that has to be over before this one can begin: one that runs, else the oldest.
 async fn before(
     transaction: &DatabaseTransaction,
@@ -425,5 +430,5 @@ async fn finish(
         .filter(which)
         .exec(connection)
         .await?;
-    if update.rows_affected == 1 { Ok(()) } else { Err(CatalogError::LostLease(id)) }
+    kept(&update, id)
 }

@@ -17,13 +17,12 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use undercroft_model::{BackupFolder, EnvName};
+use undercroft_vault::Vault;
 use undercroft_vault::archive::write_range;
 use undercroft_vault::record::ArchiveRecord;
-use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
 use super::link;
-use crate::app::blocking;
 use crate::{ApiError, App};
 
 /// Bytes that go out in one piece, and how many pieces may wait for a slow reader.
@@ -92,15 +91,7 @@ async fn find(
     let env: EnvName = env.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
     let folder: BackupFolder = folder.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
     let report = app.find_backup(site, &env, folder).await?.report;
-    let opener = Arc::clone(app);
-    let (vault, record) = blocking(move || {
-        let vault = opener.vault(site)?;
-        let record = vault.read_record(report.id)?;
-        Ok::<_, VaultError>((vault, record))
-    })
-    .await??;
-    let missing = || ApiError::not_found(format!("Could not find a backup identified by {file}."));
-    let archive = record.archives.into_iter().find(|archive| archive.name == file).ok_or_else(missing)?;
+    let (vault, archive) = app.open_archive(site, report.id, file).await?;
     // An archive of a backup never changes.
     let tag = format!("\"{}-{file}\"", report.id.simple());
     Ok((vault, archive, tag))

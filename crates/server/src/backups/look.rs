@@ -12,12 +12,12 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use undercroft_model::api::DiffObject;
-use undercroft_model::{Cancelled, Element, Facts, Silent};
-use undercroft_vault::record::ArchiveRecord;
-use undercroft_vault::{Vault, VaultError};
+use undercroft_model::{BackupReport, Cancelled, Element, Facts, Silent};
+use undercroft_vault::VaultError;
 use undercroft_worker::{Histories, add_commits, browse, diff};
 use uuid::Uuid;
 
+use super::standing::find_archive;
 use crate::app::blocking;
 use crate::{ApiError, App};
 
@@ -43,7 +43,7 @@ pub async fn entries(
     let element: Element = element.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
     let report = app.find_backup(site.id, &env.name, folder).await?.report;
     let name = report.archive_name(element).to_string();
-    let (vault, archive) = open(&app, site.id, report.id, name).await?;
+    let (vault, archive) = app.open_archive(site.id, report.id, &name).await?;
     let (send, receive) = mpsc::channel::<std::io::Result<Bytes>>(64);
     tokio::task::spawn_blocking(move || {
         let listed = browse(&vault, &archive, &which.path, which.depth, |entry| {
@@ -76,30 +76,22 @@ pub async fn differences(
     let Query(two) = two?;
     let (site, env) = app.find_env(&site, &env).await?;
     let listed = app.listed(site.id, &env.name).await?;
-    let find = |name: &str| {
-        listed.iter().find_map(|standing| {
-            let report = &standing.report;
-            let mut elements = report.elements.iter();
-            let (element, one) =
-                elements.find(|(element, _)| report.archive_name(**element).to_string() == name)?;
-            Some((report.id, *element, one.facts.clone()))
-        })
-    };
-    let missing = |name: &str| ApiError::not_found(format!("Could not find a backup identified by {name}."));
-    let before = find(&two.before).ok_or_else(|| missing(&two.before))?;
-    let after = find(&two.after).ok_or_else(|| missing(&two.after))?;
-    if before.1 != after.1 {
+    let (before, element) = find_archive(&listed, &two.before)?;
+    let (after, other_element) = find_archive(&listed, &two.after)?;
+    if element != other_element {
         return Err(ApiError::bad_request(format!(
             "{} holds {} and {} holds {}: only archives of the same element can be compared.",
-            two.before, before.1, two.after, after.1
+            two.before, element, two.after, other_element
         )));
     }
-    let (vault, one) = open(&app, site.id, before.0, two.before).await?;
-    let (_, other) = open(&app, site.id, after.0, two.after).await?;
+    let (vault, one) = app.open_archive(site.id, before.id, &two.before).await?;
+    let (_, other) = app.open_archive(site.id, after.id, &two.after).await?;
+    let facts = |report: &BackupReport| report.elements.get(&element)?.facts.clone();
+    let (before, after) = (facts(before), facts(after));
     let cache = app.data.cache();
     let found = blocking(move || {
         let mut found = diff(&vault, &one, &other, &Silent)?;
-        if let (Some(Facts::Code(before)), Some(Facts::Code(after))) = (&before.2, &after.2) {
+        if let (Some(Facts::Code(before)), Some(Facts::Code(after))) = (&before, &after) {
             let histories =
                 Histories { vault: &vault, cache: &cache, settings: &env.settings, id: Uuid::new_v4() };
             add_commits(&mut found, &histories, &other, before, after);
@@ -107,22 +99,4 @@ pub async fn differences(
         Ok::<_, VaultError>(found)
     });
     Ok(Json(found.await??))
-}
-
-async fn open(
-    app: &Arc<App>,
-    site: Uuid,
-    backup: Uuid,
-    name: String,
-) -> Result<(Vault, ArchiveRecord), ApiError> {
-    let opener = Arc::clone(app);
-    let (vault, record) = blocking(move || {
-        let vault = opener.vault(site)?;
-        let record = vault.read_record(backup)?;
-        Ok::<_, VaultError>((vault, record))
-    })
-    .await??;
-    let missing = || ApiError::not_found(format!("Could not find a backup identified by {name}."));
-    let archive = record.archives.into_iter().find(|archive| archive.name == name);
-    Ok((vault, archive.ok_or_else(missing)?))
 }

@@ -43,10 +43,7 @@ impl App {
 async fn find(app: &App, (site, env, folder): &Place) -> Result<(Uuid, Standing), ApiError> {
     let (site, env) = app.find_env(site, env).await?;
     let folder: BackupFolder = folder.parse().map_err(|e| ApiError::bad_request(format!("{e}")))?;
-    let all = app.standings(site.id, &env.name).await?;
-    let found = all.into_iter().find(|standing| standing.report.folder == folder);
-    let missing = || ApiError::not_found(format!("Could not find a backup identified by {folder}."));
-    Ok((site.id, found.ok_or_else(missing)?))
+    Ok((site.id, app.find_any_backup(site.id, &env.name, folder).await?))
 }
 
 /// `DELETE …/backups/catalog/<folder>`: into the trash.

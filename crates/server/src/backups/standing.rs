@@ -1,12 +1,16 @@
 //! Backups with what became of them.
 
+use std::sync::Arc;
+
 use undercroft_catalog::StoredBackup;
 use undercroft_model::api::{KeptObject, ProvenObject, TrashObject};
 use undercroft_model::retention::{Fate, Kept, ListedWhy, Policies, Policy, TrashWhy, fates};
-use undercroft_model::{BackupFolder, BackupReport, EnvName, Mark, Marked};
+use undercroft_model::{BackupFolder, BackupReport, Element, EnvName, Mark, Marked};
+use undercroft_vault::record::ArchiveRecord;
+use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
-use crate::app::seconds;
+use crate::app::{blocking, seconds};
 use crate::{ApiError, App};
 
 /// A backup with what became of it.
@@ -20,7 +24,55 @@ pub struct Standing {
     pub fate: Fate,
 }
 
+/// The backup among these that has an archive of that file name, and the archive's element.
+pub(crate) fn find_archive<'s>(
+    standings: &'s [Standing],
+    name: &str,
+) -> Result<(&'s BackupReport, Element), ApiError> {
+    let found = standings.iter().find_map(|standing| {
+        let report = &standing.report;
+        let mut elements = report.elements.keys().copied();
+        Some((report, elements.find(|element| report.archive_name(*element).to_string() == name)?))
+    });
+    found.ok_or_else(|| no_backup(name))
+}
+
+/// There is no such backup.
+pub(crate) fn no_backup(name: impl std::fmt::Display) -> ApiError {
+    ApiError::not_found(format!("Could not find a backup identified by {name}."))
+}
+
 impl App {
+    /// An archive that the store has, and its vault.
+    pub(crate) async fn open_archive(
+        self: &Arc<Self>,
+        site: Uuid,
+        backup: Uuid,
+        name: &str,
+    ) -> Result<(Vault, ArchiveRecord), ApiError> {
+        let opener = Arc::clone(self);
+        let (vault, record) = blocking(move || {
+            let vault = opener.vault(site)?;
+            let record = vault.read_record(backup)?;
+            Ok::<_, VaultError>((vault, record))
+        })
+        .await??;
+        let archive = record.archive(name).cloned().ok_or_else(|| no_backup(name))?;
+        Ok((vault, archive))
+    }
+
+    /// The environment's backup with that folder name, whatever became of it.
+    pub(crate) async fn find_any_backup(
+        &self,
+        site: Uuid,
+        env: &EnvName,
+        folder: BackupFolder,
+    ) -> Result<Standing, ApiError> {
+        let all = self.standings(site, env).await?;
+        let found = all.into_iter().find(|standing| standing.report.folder == folder);
+        found.ok_or_else(|| no_backup(folder))
+    }
+
     /// What decides how long a site's backups are kept. Those of an environment that is not known any more are kept
     /// as is usual.
     pub(crate) async fn policies(&self, site: Uuid) -> Result<Policies, ApiError> {
@@ -61,14 +113,13 @@ impl App {
         env: &EnvName,
         folder: BackupFolder,
     ) -> Result<Standing, ApiError> {
-        let all = self.standings(site, env).await?;
-        let found = all.into_iter().find(|standing| standing.report.folder == folder);
-        match found {
-            Some(standing) if standing.is_listed() => Ok(standing),
-            Some(Standing { fate: Fate::Trash { .. }, .. }) => Err(ApiError::not_found(format!(
+        let standing = self.find_any_backup(site, env, folder).await?;
+        match standing.fate {
+            Fate::Listed { .. } => Ok(standing),
+            Fate::Trash { .. } => Err(ApiError::not_found(format!(
                 "The backup {folder} is in the trash: bring it back with backup:undelete first."
             ))),
-            _ => Err(ApiError::not_found(format!("Could not find a backup identified by {folder}."))),
+            Fate::Gone { .. } => Err(no_backup(folder)),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use undercroft_catalog::{Catalog, CatalogError, Job, JobKind, JobState};
-use undercroft_model::BackupReport;
+use undercroft_catalog::{Catalog, CatalogError, Job, JobState};
 use undercroft_model::api::RestoreParams;
 use undercroft_vault::{Vault, VaultError};
-use undercroft_worker::restore;
+use undercroft_worker::backup_report;
+use undercroft_worker::restore::{self, Journal};
 use uuid::Uuid;
 
 use crate::App;
@@ -19,7 +19,7 @@ impl App {
                 continue;
             }
             // A restore with a journal ends when it is known how it came out.
-            if self.data.restores().join(format!("{}.json", job.id)).exists() {
+            if Journal::path_of(&self.data.restores(), job.id).exists() {
                 continue;
             }
             let reason = "The program that ran it was stopped before it was done. Run it again.";
@@ -34,11 +34,9 @@ impl App {
 
     /// One that has no journal was looking, or made its safety backup.
     async fn tell_of_a_restore_not_begun(&self, job: &Job) -> Result<(), CatalogError> {
-        let restores =
-            [JobKind::Restore, JobKind::RestoreCode, JobKind::RestoreDatabase, JobKind::RestoreFiles];
         let asked: RestoreParams = serde_json::from_value(job.params.clone()).unwrap_or_default();
         // Over what is there it may have failed, and been stopped before it could say so.
-        if !restores.contains(&job.kind) || asked.to.is_some() || asked.in_place {
+        if !job.kind.is_restore() || asked.to.is_some() || asked.in_place {
             return Ok(());
         }
         if let (Some(site), Some(env)) = (self.catalog.site(job.site).await?, &job.env) {
@@ -80,7 +78,7 @@ pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Resu
         }
         // One that can't be read is for vault:check to tell of; it must not stop a new backup.
         let Ok(record) = vault.read_record(id) else { continue };
-        let Ok(report) = serde_json::from_value::<BackupReport>(record.about) else { continue };
+        let Some(report) = backup_report(&record) else { continue };
         if let Err(error) = catalog.adopt_backup(&report).await {
             tracing::warn!(%id, %error, "a backup in the store could not be taken into the catalog");
         } else if let Some(marks) = marks.get(&id) {

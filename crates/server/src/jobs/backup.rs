@@ -119,7 +119,7 @@ fn earlier(vault: &Vault, reports: &[BackupReport], elements: ElementSet) -> BTr
             // A record that can't be read costs the reuse, not the backup.
             let record = there.then(|| vault.read_record(report.id).ok()).flatten()?;
             let name = report.archive_name(element).to_string();
-            record.archives.into_iter().find(|archive| archive.name == name)
+            record.archive(&name).cloned()
         });
         let good = reports.iter().filter(|report| !report.safety).find_map(|report| {
             let one = report.elements.get(&element)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use undercroft_catalog::{Environment, JobKind, JobState, Site};
+use undercroft_catalog::{Environment, JobState, Site};
 use undercroft_model::api::{ElementChanges, RestoreOutcome, RestoreParams};
 use undercroft_model::{CodeSource, Element, ElementSet, ElementState, EnvSettings, Facts, KeepFor};
 use undercroft_vault::{Vault, VaultError};
@@ -15,6 +15,7 @@ use super::ended::Ended;
 use super::running::Running;
 use super::{BackupJob, Lease};
 use crate::app::blocking;
+use crate::backups::standing::find_archive;
 use crate::{ApiError, App};
 
 /// A safety backup is kept for so many days.
@@ -64,7 +65,7 @@ impl App {
         let vault = blocking(move || opener.vault(site)).await??;
         let mut wanted = self.wanted(&job, &vault).await?;
         let outcome = if job.dry_run {
-            self.plan_restore(lease, &job, wanted, vault, running).await?
+            self.plan_restore(lease, job, wanted, vault, running).await?
         } else if let Some(to) = job.params.to.clone() {
             self.take_out(lease, &job, wanted, vault, to, running).await?
         } else {
@@ -93,14 +94,8 @@ impl App {
         let listed = self.listed(job.site.id, from).await?;
         let mut named = Vec::new();
         for name in &job.params.archives {
-            let found = listed.iter().find_map(|standing| {
-                let report = &standing.report;
-                let elements = report.elements.keys();
-                let element = elements.copied().find(|e| report.archive_name(*e).to_string() == *name)?;
-                Some((report.id, element))
-            });
-            let missing = || Ended::failed(format!("Could not find a backup identified by {name}."));
-            named.push(found.ok_or_else(missing)?);
+            let (report, element) = find_archive(&listed, name)?;
+            named.push((report.id, element));
         }
         let vault = vault.clone();
         let elements = blocking(move || sources(&vault, &named)).await??;
@@ -117,13 +112,12 @@ impl App {
     /// Finds what the last restore replaced.
     async fn wanted_back(&self, job: &RestoreJob, vault: &Vault) -> Result<Wanted, Ended> {
         let who = format!("{}.{}", job.site.name, job.env.name);
-        let kinds = [JobKind::Restore, JobKind::RestoreCode, JobKind::RestoreDatabase, JobKind::RestoreFiles];
         let jobs = self.catalog.jobs(job.site.id, 1000).await?;
         let last = jobs.into_iter().find(|one| {
             // A restore that failed changed nothing, unless it was in place: then there is something to undo.
             let changed = one.state == JobState::Succeeded
                 || (one.state == JobState::Failed && one.params.get("in_place") == Some(&true.into()));
-            one.env.as_ref() == Some(&job.env.name) && kinds.contains(&one.kind) && changed
+            one.env.as_ref() == Some(&job.env.name) && one.kind.is_restore() && changed
         });
         let last =
             last.ok_or_else(|| Ended::failed(format!("{who} was never restored: nothing is undone.")))?;
@@ -193,8 +187,7 @@ impl App {
         }
         for one in &mut wanted.elements {
             let name = report.archive_name(one.element).to_string();
-            let archive = record.archives.iter().find(|archive| archive.name == name);
-            one.now = archive.map(|archive| (archive.clone(), captured));
+            one.now = record.archive(&name).map(|archive| (archive.clone(), captured));
         }
         let id = lease.id;
         let write =
@@ -271,19 +264,13 @@ impl App {
     async fn plan_restore(
         self: &Arc<Self>,
         lease: Lease,
-        job: &RestoreJob,
+        job: RestoreJob,
         wanted: Wanted,
         vault: Vault,
         running: &Arc<Running>,
     ) -> Result<RestoreOutcome, Ended> {
         running.restart(wanted.elements.iter().map(|one| one.element));
         let advice = wanted.remarks.clone();
-        let job = RestoreJob {
-            site: job.site.clone(),
-            env: job.env.clone(),
-            params: job.params.clone(),
-            dry_run: true,
-        };
         let order = App::restore_order(lease, job, wanted);
         let place = self.workplace(vault);
         let elements =
@@ -315,7 +302,7 @@ impl App {
 
     /// Removes a restore's journal; one that is left over costs the next command a moment.
     fn forget_journal(&self, id: Uuid) {
-        let path = self.data.restores().join(format!("{id}.json"));
+        let path = Journal::path_of(&self.data.restores(), id);
         if let Ok(journal) = Journal::read(&path)
             && let Err(error) = journal.remove(&self.data.restores())
         {
@@ -357,8 +344,9 @@ fn sources(vault: &Vault, named: &[(Uuid, Element)]) -> Result<Vec<ElementOrder>
         let Some(report) = backup_report(&record) else { continue };
         let name = report.archive_name(*element).to_string();
         let facts: Option<Facts> = report.elements.get(element).and_then(|one| one.facts.clone());
-        if let Some(archive) = record.archives.into_iter().find(|archive| archive.name == name) {
-            elements.push(ElementOrder { element: *element, backup: *backup, archive, facts, now: None });
+        if let Some(archive) = record.archive(&name) {
+            let (archive, backup) = (archive.clone(), *backup);
+            elements.push(ElementOrder { element: *element, backup, archive, facts, now: None });
         }
     }
     Ok(elements)
