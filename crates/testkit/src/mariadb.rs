@@ -165,6 +165,22 @@ impl Server {
         client.arg("--raw");
         String::from_utf8_lossy(&feed(client, sql.as_bytes()).stdout).into_owned()
     }
+
+    /// Breaks every connection that is in a schema. One that ends by itself meanwhile is no trouble.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub fn kill_connections(&self, schema: &str) {
+        let ids = format!(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{schema}' AND ID <> CONNECTION_ID()"
+        );
+        for id in self.query(&ids).lines() {
+            // 1094: there is no such connection (any more).
+            self.run_sql(&format!(
+                "DELIMITER //\nBEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; KILL {id}; END//"
+            ));
+        }
+    }
 }
 
 impl Drop for Server {

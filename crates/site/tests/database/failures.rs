@@ -109,10 +109,7 @@ fn a_connection_that_breaks_is_an_error() {
     let writes = AtomicU32::new(0);
     let sink = Sink::with(|_| {
         if writes.fetch_add(1, Ordering::SeqCst) == 3 {
-            let ids = server.query(
-                "SELECT CONCAT('KILL ', ID) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND DB = 'shop'",
-            );
-            server.run_sql(&ids.replace('\n', ";\n"));
+            server.kill_connections("shop");
         }
         Ok(())
     });

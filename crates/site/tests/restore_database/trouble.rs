@@ -245,8 +245,7 @@ fn a_connection_that_is_killed_or_a_job_that_is_stopped_changes_nothing() {
     let killed = Told {
         hook: Some(Box::new(|what| {
             if what.starts_with("loading the table a") {
-                let ids = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = '{SCRATCH}'");
-                server.query(&ids).lines().for_each(|id| server.run_sql(&format!("KILL {id}")));
+                server.kill_connections(SCRATCH);
             }
         })),
         ..Told::default()
