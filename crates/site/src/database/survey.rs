@@ -26,16 +26,37 @@ pub(super) struct Survey {
     pub(super) fingerprint: Fingerprint,
 }
 
-/// A hash for each object of a schema, by what a person calls it: `the table wp_posts`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Fingerprint(BTreeMap<String, [u8; 32]>);
+/// What tells objects of a schema from others, by what a person calls them: `the table wp_posts`.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprint(BTreeMap<String, Print>);
+
+/// What tells an object from another one.
+#[derive(Debug, Default, Clone)]
+struct Print {
+    /// A hash of its definition.
+    hash: [u8; 32],
+    /// When it was made. MariaDB does not always say: not while purge is at a table with a virtual column in a key.
+    created: Option<String>,
+}
+
+impl Print {
+    fn may_be(&self, later: &Print) -> bool {
+        let is_same_time = match (&self.created, &later.created) {
+            (Some(before), Some(after)) => before == after,
+            _ => true,
+        };
+        is_same_time && self.hash == later.hash
+    }
+}
 
 impl Fingerprint {
     /// What differs between this fingerprint and a later one, or `None`.
     pub(super) fn difference(&self, later: &Fingerprint) -> Option<String> {
         let gone = self.0.keys().find(|subject| !later.0.contains_key(*subject));
         let new = later.0.keys().find(|subject| !self.0.contains_key(*subject));
-        let other = self.0.iter().find(|(subject, hash)| later.0.get(*subject) != Some(hash));
+        let is_other =
+            |subject: &String, print: &Print| later.0.get(subject).is_none_or(|it| !print.may_be(it));
+        let other = self.0.iter().find(|(subject, print)| is_other(subject, print));
         match (gone, new, other) {
             (Some(gone), _, _) => Some(format!("{gone} is gone")),
             (None, Some(new), _) => Some(format!("{new} is new")),
@@ -56,7 +77,7 @@ pub(super) fn survey(
     watch: &dyn Observer,
 ) -> Result<Survey, DatabaseError> {
     connection.set_doing("looking the schema over");
-    let mut look = Look { connection, schema, watch, parts: BTreeMap::new() };
+    let mut look = Look { connection, schema, watch, parts: BTreeMap::new(), created: BTreeMap::new() };
     let mut objects = Objects { collation: look.default_collation()?, ..Objects::default() };
     look.tables(&mut objects, is_slack)?;
     look.columns(&mut objects)?;
@@ -66,14 +87,16 @@ pub(super) fn survey(
     look.events(&mut objects)?;
     look.foreign_keys()?;
     look.views(&mut objects)?;
-    let fingerprint = look.parts.into_iter().map(|(subject, mut lines)| {
+    let Look { parts, mut created, .. } = look;
+    let fingerprint = parts.into_iter().map(|(subject, mut lines)| {
         lines.sort();
         let mut hasher = blake3::Hasher::new();
         lines.iter().for_each(|line| {
             hasher.update(&(line.len() as u64).to_le_bytes());
             hasher.update(line.as_bytes());
         });
-        (subject, *hasher.finalize().as_bytes())
+        let created = created.remove(&subject);
+        (subject, Print { hash: *hasher.finalize().as_bytes(), created })
     });
     Ok(Survey { objects, fingerprint: Fingerprint(fingerprint.collect()) })
 }
@@ -83,6 +106,7 @@ struct Look<'c> {
     schema: &'c str,
     watch: &'c dyn Observer,
     parts: BTreeMap<String, Vec<String>>,
+    created: BTreeMap<String, String>,
 }
 
 impl Look<'_> {
@@ -128,13 +152,12 @@ impl Look<'_> {
                 objects.leftovers.push(name);
                 continue;
             }
-            if is_slack(&name)
-                && let Some(created) = line.get_mut(6)
-            {
-                *created = None;
-            }
             let kind = at(&line, 1).to_owned();
-            self.note(subject(&kind, &name), &line);
+            let subject = subject(&kind, &name);
+            if let Some(created) = line.pop().flatten().filter(|_| !is_slack(&name)) {
+                self.created.insert(subject.clone(), created);
+            }
+            self.note(subject, &line);
             match &*kind {
                 "VIEW" => objects.views.push(ViewInfo { name, ..ViewInfo::default() }),
                 "SEQUENCE" => objects.sequences.push(name),
@@ -308,7 +331,21 @@ mod tests {
     use super::*;
 
     fn print(subjects: &[(&str, u8)]) -> Fingerprint {
-        Fingerprint(subjects.iter().map(|(subject, hash)| ((*subject).to_owned(), [*hash; 32])).collect())
+        let print = |hash: u8| Print { hash: [hash; 32], created: None };
+        Fingerprint(subjects.iter().map(|(subject, hash)| ((*subject).to_owned(), print(*hash))).collect())
+    }
+
+    #[test]
+    fn a_table_made_anew_is_another_one() {
+        let made = |created: Option<&str>| {
+            let print = Print { hash: [1; 32], created: created.map(str::to_owned) };
+            Fingerprint(BTreeMap::from([("the table a".to_owned(), print)]))
+        };
+        let (unknown, first, second) = (made(None), made(Some("1")), made(Some("2")));
+        assert_eq!(first.difference(&second).as_deref(), Some("the table a is another now"));
+        for (before, after) in [(&first, &first), (&first, &unknown), (&unknown, &first)] {
+            assert_eq!(before.difference(after), None);
+        }
     }
 
     #[test]
