@@ -12,7 +12,7 @@ use undercroft_site::git::restore as git;
 
 use super::error::{PartError, RestoreError};
 use super::part::Scene;
-use super::run::Kind;
+use super::run::{Kind, failed};
 use super::{ElementOrder, RestoreOrder};
 use crate::Workplace;
 
@@ -33,9 +33,7 @@ pub fn plan(
         }
         observer.doing(element.element, "looking");
         let changes = plan_one(order, element, place, &scene);
-        let changes = changes
-            .map_err(|source| RestoreError::Part { element: element.element, source: Box::new(source) })?;
-        Ok((element.element, changes))
+        Ok((element.element, changes.map_err(|source| failed(element.element, source))?))
     };
     order.elements.iter().map(one).collect()
 }

@@ -162,7 +162,7 @@ pub fn restore(
     Ok(Restored { elements: told, left: left.err() })
 }
 
-fn failed(element: Element, source: PartError) -> RestoreError {
+pub(super) fn failed(element: Element, source: PartError) -> RestoreError {
     if source.is_cancelled() {
         Cancelled.into()
     } else {

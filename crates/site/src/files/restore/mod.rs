@@ -11,6 +11,7 @@
 //! carried over after the switch (`late`).
 
 mod clean;
+mod compared;
 mod error;
 mod ground;
 mod hand;
@@ -113,8 +114,7 @@ pub struct Plan {
     pub changed: Sum,
     /// What goes.
     pub removed: Sum,
-    /// What is the same, as far as is known: proved by the safety backup, or by size, time, mode and owner. Nothing for
-    /// named paths with a safety backup.
+    /// What is the same. Nothing for named paths with a safety backup.
     pub unchanged: Sum,
     /// Things that stay though the archive does not have them, or has them otherwise: topmost paths only.
     pub kept: u64,

@@ -1,13 +1,18 @@
-//! What a restore would change, by lists and `stat` alone.
+//! What a restore would change. Of live files only those are read that may have changed since they were archived though
+//! size and time are the same.
 
 use std::cmp::Ordering;
+use std::path::Path;
+use std::sync::Arc;
 
-use undercroft_model::{Muted, Observer, readable_path};
+use undercroft_model::{Cancelled, Muted, Observer, readable_path};
+use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::stream::{Entry, EntryKind, TreeSource};
 use undercroft_vault::tree::compare::{Difference, compare};
-use undercroft_vault::tree::take::{Runs, Wanted};
+use undercroft_vault::tree::take::{Run, RunEntry, Runs, Wanted};
 
 use super::super::{Tree, TreeOptions};
+use super::compared::Comparer;
 use super::error::{StageError, look};
 use super::layout::Source;
 use super::stage::{kept, resolve, wanted};
@@ -71,10 +76,10 @@ pub fn plan(order: &Order<'_>, source: Source<'_>, observer: &dyn Observer) -> R
     let stays = Wanted::these(&kept.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>());
     let plan = Plan { kept: kept.len() as u64, ..Plan::default() };
     let mut planner = Planner { plan, wanted: wanted(order.only), stays, samples: [0; 3] };
-    match (live.is_some(), order.now) {
-        (true, Some(now)) => by_lists(&mut planner, source, now.archive, observer)?,
-        (true, None) => by_looks(&mut planner, order, source, &place, observer)?,
-        (false, _) => all_added(&mut planner, source, observer)?,
+    match (live, order.now) {
+        (Some(_), Some(now)) => by_lists(&mut planner, source, now.archive, observer)?,
+        (Some(live), None) => by_looks(&mut planner, order, source, (&place, &live), observer)?,
+        (None, _) => all_added(&mut planner, source, observer)?,
     }
     Ok(planner.plan)
 }
@@ -106,7 +111,7 @@ fn by_looks(
     planner: &mut Planner,
     order: &Order<'_>,
     source: Source<'_>,
-    place: &std::path::Path,
+    (place, root): (&Path, &Root),
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
     let options =
@@ -115,40 +120,69 @@ fn by_looks(
     let muted = Muted(observer);
     let mut tree = Tree::open(options, &muted)?;
     let mut runs = Runs::open(source.manifest(source.archive)?, planner.wanted.clone())?;
-    let mut archive = Vec::new().into_iter().peekable();
-    let unreadable = |error| look(place, error);
-    let mut live = tree.next_entry().map_err(unreadable)?;
-    loop {
-        if archive.peek().is_none()
-            && let Some(run) = runs.next_run()?
-        {
-            archive =
-                run.entries.into_iter().map(|entry| entry.entry).collect::<Vec<_>>().into_iter().peekable();
-            continue;
+    let mut fetcher = Fetcher::new(source.vault, Arc::clone(source.index));
+    let mut next = || {
+        tree.next_entry().map_err(|error| {
+            match error.get_ref().is_some_and(|inner| inner.is::<Cancelled>()) {
+                true => Cancelled.into(),
+                false => look(place, error),
+            }
+        })
+    };
+    let mut live = next()?;
+    while let Some(mut run) = runs.next_run()? {
+        let mut unproven = Vec::new();
+        for met in std::mem::take(&mut run.entries) {
+            while let Some(gone) = live.take_if(|live| in_order(live, &met.entry) == Ordering::Less) {
+                planner.add(Effect::Removed, &gone);
+                live = next()?;
+            }
+            let Some(found) = live.take_if(|live| in_order(live, &met.entry) == Ordering::Equal) else {
+                planner.add(Effect::Added, &met.entry);
+                continue;
+            };
+            live = next()?;
+            if !looks_same(&found, &met.entry) {
+                planner.add(Effect::Changed, &met.entry);
+            } else if found.stamp == met.entry.stamp || !planner.counts(&met.entry.path) {
+                planner.same(&met.entry);
+            } else {
+                unproven.push(met);
+            }
         }
-        let order = match (&live, archive.peek()) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(live), Some(entry)) => in_order(live, entry),
-        };
-        let met = if order == Ordering::Less { None } else { archive.next() };
-        let found = if order == Ordering::Greater {
-            None
-        } else {
-            std::mem::replace(&mut live, tree.next_entry().map_err(unreadable)?)
-        };
-        match (found, met) {
-            (Some(live), Some(entry)) if same(&live, &entry) => planner.same(&entry),
-            (Some(_), Some(entry)) => planner.add(Effect::Changed, &entry),
-            (Some(live), None) => planner.add(Effect::Removed, &live),
-            (None, Some(entry)) => planner.add(Effect::Added, &entry),
-            (None, None) => {}
-        }
+        by_content(planner, run, unproven, &mut fetcher, Comparer::new(root, observer))?;
     }
+    while let Some(gone) = live.take() {
+        planner.add(Effect::Removed, &gone);
+        live = next()?;
+    }
+    Ok(())
 }
 
-fn same(live: &Entry, entry: &Entry) -> bool {
+/// Compares what may have changed since, though it does not look like it.
+fn by_content(
+    planner: &mut Planner,
+    mut run: Run,
+    entries: Vec<RunEntry>,
+    fetcher: &mut Fetcher,
+    mut comparer: Comparer<'_>,
+) -> Result<(), StageError> {
+    let (files, others): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| entry.entry.kind == EntryKind::File);
+    others.iter().for_each(|other| planner.same(&other.entry));
+    run.entries = files;
+    run.take(fetcher, &mut comparer)?;
+    for (entry, is_same) in comparer.found {
+        match is_same {
+            true => planner.same(&entry),
+            false => planner.add(Effect::Changed, &entry),
+        }
+    }
+    Ok(())
+}
+
+/// Whether all that `stat` says is the same.
+fn looks_same(live: &Entry, entry: &Entry) -> bool {
     Entry { stamp: [0; 32], ..live.clone() } == Entry { stamp: [0; 32], ..entry.clone() }
 }
 
@@ -165,7 +199,7 @@ fn all_added(planner: &mut Planner, source: Source<'_>, observer: &dyn Observer)
     let mut runs = Runs::open(source.manifest(source.archive)?, planner.wanted.clone())?;
     while let Some(run) = runs.next_run()? {
         if observer.cancelled() {
-            return Err(undercroft_model::Cancelled.into());
+            return Err(Cancelled.into());
         }
         run.entries.iter().for_each(|entry| planner.add(Effect::Added, &entry.entry));
     }
