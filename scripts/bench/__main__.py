@@ -183,6 +183,7 @@ class Bench:
             for attempt in attempts:
                 attempt.backups("changed")
                 attempt.download(len(database.TABLES))
+                attempt.load()
                 attempt.remove()
         shutil.rmtree(folder)
 
@@ -193,8 +194,10 @@ class Bench:
         credentials = self.work / "client.cnf"
         credentials.write_text("[client]\n" + "".join(f"{key}={account[key]}\n" for key in ("host", "port", "user", "password")))
         dump = f"--defaults-file={shlex.quote(str(credentials))} --single-transaction --routines --events {database.SCHEMA}"
-        url = "mysql://{user}:{password}@{host}:{port}/{schema}".format(**account)
-        return account | {"url": url, "dump": f"mariadb-dump {dump}"}
+        url = "mysql://{user}:{password}@{host}:{port}/".format(**account)
+        load = f"mariadb --defaults-file={shlex.quote(str(credentials))} {database.RESTORED}"
+        return account | {"url": url + database.SCHEMA, "restored": database.RESTORED, "restored_url": url + database.RESTORED,
+                          "dump": f"mariadb-dump {dump}", "load": load}
 
 
 BACKUPS = 30  # so many are there before the sweep
@@ -214,6 +217,7 @@ class Attempt:
         self.bench, self.tool, self.number, self.server = bench, tool, number, server
         self.samples = bench.samples[tool.key]
         self.made = 0
+        self.rows = []  # of each table, at the newest backup
         self.failed = False
         self.folder = bench.work / tool.key
         for name in ("home", "site"):
@@ -232,6 +236,8 @@ class Attempt:
                 continue
             with self.recording(phase) as keep:
                 self.made += 1
+                if self.server and self.number == 0:
+                    self.rows = self.server.rows(database.SCHEMA)
                 store = self.tool.line("store", **self.places)
                 before = size_of(store)
                 sample = self.run("backup")
@@ -266,6 +272,20 @@ class Attempt:
                     raise ToolFailed(f"it laid out {found} files, and should have {expected}")
                 keep(sample)
         self.clear()
+
+    def load(self):
+        """The newest backup into an empty schema; in the first run the rows are counted."""
+        if self.failed or "restore" not in self.bench.options.phases or not self.tool.restore:
+            return
+        self.server.empty(database.RESTORED)
+        with self.recording("restore") as keep:
+            sample = self.run("restore")
+            if self.number == 0:
+                loaded = self.server.rows(database.RESTORED)
+                if loaded != self.rows:
+                    raise ToolFailed(f"it loaded the rows {loaded}, and should have {self.rows}")
+            keep(sample)
+        self.server.empty(database.RESTORED)
 
     def check(self):
         """Whether the newest backup, or all that is stored, is whole."""

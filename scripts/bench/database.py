@@ -18,6 +18,7 @@ from text import LANGUAGES, Prose
 
 VERSION = 1  # raise it when what is made changes
 SCHEMA, USER, PASSWORD = "wordpress", "bench", "bench"
+RESTORED = "restored"  # the schema that dumps are loaded into
 CLOCK = os.sysconf("SC_CLK_TCK")
 
 Table = namedtuple("Table", "name rows columns keys row")  # rows at scale 1; row(words, rng, id) gives the columns
@@ -187,6 +188,14 @@ class Server:
         """Runs statements as root and returns what they print."""
         command = ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "--default-character-set=utf8mb4"]
         return call(command + ([schema] if schema else []), text)
+
+    def empty(self, schema):
+        """Makes a schema anew."""
+        self.sql(f"DROP DATABASE IF EXISTS {schema}; CREATE DATABASE {schema}", None)
+
+    def rows(self, schema):
+        """How many rows each table has."""
+        return [int(self.sql(f"SELECT COUNT(*) FROM {table.name}", schema)) for table in TABLES]
 
     def cpu(self):
         """CPU seconds that the server has used since its start."""

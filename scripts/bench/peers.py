@@ -1,6 +1,6 @@
 """The tools, as lines of bash: how each is prepared, makes a backup, and gives one archive back.
 
-In the lines, {source} is the tree, {dump} a `mariadb-dump` command, {repo} where the tool stores, {out} where its
+In the lines, {source} is the tree, {dump} a `mariadb-dump` command, {load} one that loads SQL into {restored}, {repo} where the tool stores, {out} where its
 download goes, {number} counts the backups of one store, {cores} the machine's cores. HOME is a folder of the run, so
 that caches start empty and are gone afterwards; only {repo} counts as stored.
 """
@@ -33,17 +33,17 @@ class Tool:
     whole: bool = False  # each backup is made as the first, and the store is emptied before it
     slow: bool = False  # runs once only, unless told
     how: str = ""  # what the table's notes say of its download
-    restore: str = ""  # lays the newest backup out in {out}
+    restore: str = ""  # lays the newest backup out in {out}, or loads it into the schema {restored}
     one: str = ""  # gets the file {one} alone
     verify: str = ""  # reads and checks all that is stored, or the newest backup
     thin: str = ""  # lets all but the newest of {number} backups go, outside the measured time
     sweep: str = ""  # frees their space
 
     def line(self, template, **places):
-        """A template with everything quoted and in place; `dump` is a command and goes in as it is."""
-        dump = places.pop("dump", "")
+        """A template with everything quoted and in place; `dump` and `load` are commands and go in as they are."""
+        dump, load = places.pop("dump", ""), places.pop("load", "")
         quoted = {name: shlex.quote(str(value)) for name, value in places.items()}
-        return getattr(self, template).format(dump=dump, **quoted)
+        return getattr(self, template).format(dump=dump, load=load, **quoted)
 
     def missing(self):
         """Programs that it needs and that are not here."""
@@ -57,14 +57,20 @@ def undercroft(key, label, binary, kind):
         "database": "{site} --database {url} --no-code --no-files",
     }[kind]
     run = f"{shlex.quote(str(binary))} --data {{repo}} -n -q"
+    prepare = f"mkdir -p {{repo}} && {run} site:add {place} --name bench"
+    restore = f"{run} backup:restore bench.live --element {kind} --to {{out}}"
+    if kind == "database":
+        # As in use: prepared beside what is there, and switched in.
+        prepare += f" && {run} site:add {{site}} --name bench --env test --database {{restored_url}} --no-code --no-files"
+        restore = f"{run} -y backup:restore bench.test --from bench.live --element {kind} --no-safety-backup"
     return Tool(
         key, label, (str(binary),),
-        prepare=f"mkdir -p {{repo}} && {run} site:add {place} --name bench",
+        prepare=prepare,
         backup=f"{run} backup:create bench.live --element {kind}",
         download=f"{run} backup:get bench.live --element {kind} --to {{out}}",
         count="gzip -dc {out} | " + (TAR_COUNT if kind == "files" else SQL_COUNT).replace("{out}", "-"),
         store="{repo}/store", how="`backup:get` of the archive, a .gz",
-        restore=f"{run} backup:restore bench.live --element {kind} --to {{out}}" if kind == "files" else "",
+        restore=restore,
         one=f"{run} backup:restore bench.live --element {kind} --path {{one}} --to {{out}}" if kind == "files" else "",
         verify=f"{run} backup:verify bench.live --element {kind}",
         # What is deleted can be brought back for a week: the sweep is run as if that had passed.
@@ -126,28 +132,31 @@ FILES = (
 )
 
 
-def dump(key, through, suffix, slow=False):
-    """`mariadb-dump` through a compressor."""
+def dump(key, through, suffix, slow=False, load=""):
+    """`mariadb-dump` through a compressor; `load` loads what it made."""
     program = through.split()[0]
     return Tool(key, f"mariadb-dump \\| {through}", ("mariadb-dump", program),
                 backup=f"{{dump}} | {through} > {{repo}}/a{suffix}", download=f"cp {{repo}}/a{suffix} {{out}}",
                 count=f"{program} -dc < {{out}} | " + SQL_COUNT.replace("{out}", "-"), whole=True, slow=slow,
-                how="`cp` of the archive")
+                how="`cp` of the archive", restore=load)
 
 
 DATABASE = (
     dump("dump-gzip", "gzip", ".sql.gz", slow=True),
     dump("dump-pigz", "pigz", ".sql.gz"),
-    dump("dump-zstd", "zstd -3", ".sql.zst"),
+    dump("dump-zstd", "zstd -3", ".sql.zst", load="zstd -dc {repo}/a.sql.zst | {load}"),
     Tool("mydumper", "mydumper -c", ("mydumper",), whole=True,
          backup="mydumper -v 1 -h {host} -P {port} -u {user} -p {password} -B {schema} -c -R -E -G -t {cores} -o {repo}",
-         download="cp -r {repo} {out}", count="ls {out} | grep -c -- '-schema.sql.gz$'", how="`cp -r` of its folder"),
+         download="cp -r {repo} {out}", count="ls {out} | grep -c -- '-schema.sql.gz$'", how="`cp -r` of its folder",
+         restore="myloader -v 1 -h {host} -P {port} -u {user} -p {password} -B {restored} -d {repo} -t {cores}"),
     replace(RESTIC, key="dump-restic", label="mariadb-dump \\| restic", needs=("mariadb-dump", "restic"),
             backup="{dump} | restic -q -r {repo} backup --stdin --stdin-filename a.sql",
-            download="restic -q -r {repo} dump latest /a.sql > {out}", count=SQL_COUNT, how="`restic dump` of the SQL"),
+            download="restic -q -r {repo} dump latest /a.sql > {out}", count=SQL_COUNT, how="`restic dump` of the SQL",
+            restore=""),
     replace(BORG, key="dump-borg", label="mariadb-dump \\| borg, lz4", needs=("mariadb-dump", "borg"),
             backup="{dump} | borg create --compression lz4 {repo}::{number} -",
-            download="borg extract --stdout {repo}::{number} > {out}", count=SQL_COUNT, how="`borg extract --stdout` of the SQL"),
+            download="borg extract --stdout {repo}::{number} > {out}", count=SQL_COUNT, how="`borg extract --stdout` of the SQL",
+            restore=""),
 )
 
 
