@@ -7,7 +7,9 @@ use undercroft_catalog::{Environment, JobState, Site};
 use undercroft_model::api::{ElementChanges, RestoreOutcome, RestoreParams};
 use undercroft_model::{CodeSource, Element, ElementSet, ElementState, EnvSettings, Facts, KeepFor};
 use undercroft_vault::{Vault, VaultError};
-use undercroft_worker::restore::{self, ElementOrder, Journal, JournalPlace, RestoreError, RestoreOrder};
+use undercroft_worker::restore::{
+    self, ElementOrder, Journal, JournalPlace, RestoreError, RestoreOrder, SAFETY_DAYS,
+};
 use undercroft_worker::{Made, backup_report, chain};
 use uuid::Uuid;
 
@@ -17,9 +19,6 @@ use super::{BackupJob, Lease};
 use crate::app::blocking;
 use crate::backups::standing::find_archive;
 use crate::{ApiError, App};
-
-/// A safety backup is kept for so many days.
-const SAFETY_DAYS: u64 = 30;
 
 /// What a restore job is to do.
 pub struct RestoreJob {

@@ -43,6 +43,26 @@ fn hacked_code_is_as_archived_and_comes_back_by_undo() {
 }
 
 #[test]
+fn what_is_kept_is_forgotten_in_time() {
+    let play = Play::new();
+    let (undone, live) = (play.order("light"), play.order("topic"));
+    for order in [&undone, &live] {
+        play.hack();
+        play.restore(order).unwrap();
+    }
+    restore::undo(&live.repository, live.id).unwrap();
+    play.restore(&live).unwrap();
+    let kept = restore::kept(&live.repository).unwrap();
+    let newest = kept.iter().map(|kept| kept.seconds).max().unwrap();
+    restore::forget_older(&live.repository, newest - 3600).unwrap();
+    assert_eq!(restore::kept(&live.repository).unwrap(), kept);
+    restore::forget_older(&live.repository, newest + 3600).unwrap();
+    assert_eq!(git(&play.site, &["for-each-ref", "refs/undercroft"]), "");
+    let error = restore::undo(&live.repository, live.id).unwrap_err();
+    assert!(matches!(error, RestoreError::NothingKept { .. }), "{error}");
+}
+
+#[test]
 fn each_phase_leaves_what_it_says() {
     let play = Play::new();
     let site = &play.site;

@@ -31,6 +31,9 @@ pub use run::{Restored, restore};
 pub use take_out::take_out;
 pub use undercroft_site::files::restore::now;
 
+/// For so many days a restore can be undone: what was there before is kept as long.
+pub const SAFETY_DAYS: u64 = 30;
+
 /// A restore that is to be done.
 pub struct RestoreOrder {
     /// Its id.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use undercroft_model::{Cancelled, CodeSource, Element, Observer};
+use undercroft_model::{Cancelled, CodeSource, Element, Observer, Remark};
 
 use super::error::{PartError, RestoreError};
 use super::git::{GitOrder, Repositories};
 use super::journal::{Journal, Phase};
 use super::part::{DatabaseOrder, How, Scene, Source, Staged};
 use super::tree::{TreeOrder, Trees};
-use super::{ElementOrder, JournalPlace, RestoreOrder};
+use super::{ElementOrder, JournalPlace, RestoreOrder, SAFETY_DAYS};
 use crate::Workplace;
 use crate::error::chain;
 
@@ -159,6 +159,7 @@ pub fn restore(
     // Whatever can't be written or removed from here on is litter: the restore is done.
     let left = journal.enter(Phase::Switched, journals.folder).map_err(|error| chain(&error));
     let left = left.and_then(|()| clean_up(&parts, &scene));
+    forget_old_states(order, place, &parts, &unstoppable);
     Ok(Restored { elements: told, left: left.err() })
 }
 
@@ -276,6 +277,20 @@ fn abandon(
     journal.remove(journals.folder).map_err(|error| chain(&error))
 }
 
+/// What a repository keeps for undoing restores lives as long as the safety backups that were made with it.
+fn forget_old_states(order: &RestoreOrder, place: &Workplace, parts: &[Part<'_>], observer: &dyn Observer) {
+    let Some(CodeSource::Git { repository, .. }) = &order.settings.code else { return };
+    if !parts.iter().any(|part| part.staged.element == Element::Code) {
+        return;
+    }
+    let than = (place.clock)().as_second().saturating_sub_unsigned(SAFETY_DAYS * 86_400);
+    if let Err(error) = undercroft_site::git::restore::forget_older(repository, than) {
+        let text =
+            format!("what the repository keeps of old restores could not be forgotten: {}", chain(&error));
+        observer.remark(Element::Code, Remark::note("", text));
+    }
+}
+
 /// Removes what is not needed any more. What is left over, as a sentence.
 fn clean_up(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<(), String> {
     let unstoppable = Unstoppable(scene.observer);
@@ -302,7 +317,7 @@ impl Observer for Unstoppable<'_> {
     fn advance(&self, element: Element, read: u64, reused: u64) {
         self.0.advance(element, read, reused);
     }
-    fn remark(&self, element: Element, remark: undercroft_model::Remark) {
+    fn remark(&self, element: Element, remark: Remark) {
         self.0.remark(element, remark);
     }
     fn cancelled(&self) -> bool {

@@ -242,6 +242,14 @@ pub fn forget(repository: &str, id: Uuid) -> Result<(), RestoreError> {
     undo::forget(repository, id)
 }
 
+/// Forgets what was before restores, and what they were undone from, that was kept before a moment in Unix seconds.
+///
+/// # Errors
+/// [`RestoreError`] if the repository can't be written.
+pub fn forget_older(repository: &str, than: i64) -> Result<(), RestoreError> {
+    undo::forget_older(repository, than)
+}
+
 impl Staged {
     fn reference(&self, folder: &str) -> String {
         format!("{folder}{}", self.id)

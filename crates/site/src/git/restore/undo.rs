@@ -1,5 +1,7 @@
 //! A restore undone at a later time, and what is kept for that.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::desk::{Desk, Repo, path_of};
@@ -93,7 +95,7 @@ fn now(repo: &Repo, state: &State) -> Result<Part, RestoreError> {
 /// The submodules of the commit that is checked out and of the state before, as far as they are laid out.
 fn modules(place: &Place, git: &Git, before: &ObjectId) -> Result<Vec<Place>, RestoreError> {
     let Some(top) = &place.work_tree else { return Ok(Vec::new()) };
-    let mut paths = std::collections::BTreeSet::new();
+    let mut paths = BTreeSet::new();
     let head = resolve(git, "HEAD")?;
     for commit in head.iter().chain([before]) {
         let nodes = tree::list(git, commit)?;
@@ -116,10 +118,15 @@ fn resolve(git: &Git, name: &str) -> Result<Option<ObjectId>, GitError> {
 
 /// What is kept, the oldest first.
 pub(super) fn kept(repository: &str) -> Result<Vec<Kept>, RestoreError> {
+    list(repository, &[BEFORE])
+}
+
+fn list(repository: &str, folders: &[&str]) -> Result<Vec<Kept>, RestoreError> {
     let place = find(repository, None)?;
     let git = Git::new(&place.git_dir, &place.called());
     let format = "--format=%(refname:lstrip=3) %(objectname) %(committerdate:unix)";
-    let answer = git.ask("list what is kept", &["for-each-ref", "--sort=committerdate", format, BEFORE])?;
+    let args = [&["for-each-ref", "--sort=committerdate", format], folders].concat();
+    let answer = git.ask("list what is kept", &args)?;
     let text = String::from_utf8_lossy(&answer).into_owned();
     let parse = |line: &str| {
         let mut words = line.split(' ');
@@ -127,6 +134,13 @@ pub(super) fn kept(repository: &str) -> Result<Vec<Kept>, RestoreError> {
         Some(Kept { id, commit: words.next()?.to_owned(), seconds: words.next()?.parse().ok()? })
     };
     Ok(text.lines().filter_map(parse).collect())
+}
+
+/// Removes what was kept before a moment, in Unix seconds.
+pub(super) fn forget_older(repository: &str, than: i64) -> Result<(), RestoreError> {
+    let kept = list(repository, &[BEFORE, UNDONE])?;
+    let old = kept.into_iter().filter(|kept| kept.seconds < than).map(|kept| kept.id);
+    old.collect::<BTreeSet<_>>().into_iter().try_for_each(|id| forget(repository, id))
 }
 
 /// Removes what is kept.
