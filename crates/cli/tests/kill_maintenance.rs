@@ -14,18 +14,22 @@ use jiff::{Timestamp, ToSpan};
 use moments::{KILLS, Moments, is_empty};
 use undercroft_client::{Client, InProcess};
 use undercroft_model::api::ExportParams;
-use undercroft_server::{App, DataFolder, router};
+use undercroft_server::{App, DataFolder, Patience, router};
 use undercroft_testkit::mariadb::{Options, Server};
 
 /// So many kills are followed by a run to the end.
 const ROW: u64 = 4;
+
+/// So many times a program is stopped, where others have to wait for ten seconds until they go on without it.
+const STOPS: u64 = 8;
 
 /// Makes a backup sixty days ago, to be kept for a day.
 fn back_up_long_ago(bench: &Bench) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let clock = Arc::new(|| Timestamp::now() - (60 * 24).hours());
-        let app = App::open_with(DataFolder::open(&bench.data()).unwrap(), clock).await.unwrap();
+        let data = DataFolder::open(&bench.data()).unwrap();
+        let app = App::open_with(data, clock, Patience::default()).await.unwrap();
         let client = Client::new(InProcess(router(app)));
         let site = client.site("shop").await.unwrap();
         let params = ExportParams {
@@ -127,6 +131,33 @@ fn a_killed_sweep_takes_nothing_that_is_kept_and_the_next_one_ends_it() {
     assert!(killed > KILLS / 2, "only {killed} of {KILLS} sweeps were killed in time");
     bench.back_up("shop.live");
     bench.ok(["vault:check", "shop"]);
+}
+
+#[test]
+fn a_sweep_that_is_stopped_in_its_tracks_holds_nobody_up_and_harms_nothing_when_it_wakes() {
+    let bench = Bench::new();
+    with_a_past(&bench);
+    let known = archives(&bench);
+    let (data, before) = (bench.data(), bench.path("before"));
+    replace(&data, &before);
+    let sweep = ["vault:sweep", "shop", "--however-much"];
+    let mut moments = Moments::of(|| drop(bench.ok(sweep)));
+    for round in 0..STOPS {
+        replace(&before, &data);
+        let Some(stopped) = moments.stop(&bench, sweep) else { continue };
+        // The lease is taken from it; what it was about to remove is stored again if it is needed.
+        bench.back_up("shop.live");
+        let all = archives(&bench);
+        assert_eq!(all.len(), known.len() + 2);
+        // Another sweep goes its way, as if the day of grace were over, and then the first one wakes.
+        if round % 2 == 1 {
+            long_ago(&bench);
+            bench.ok(sweep);
+        }
+        stopped.wake();
+        bench.ok(["vault:check", "shop"]);
+        assert!(archives(&bench) == all, "after stop {round}");
+    }
 }
 
 /// A catalog made anew from a store, in a data folder of its own.

@@ -14,7 +14,7 @@ use undercroft_worker::Clock;
 use uuid::Uuid;
 
 use crate::data::{DataError, DataFolder};
-use crate::jobs::Jobs;
+use crate::jobs::{Jobs, Patience};
 use crate::store::copy::Copies;
 
 /// Why a data folder could not be taken into use.
@@ -43,6 +43,8 @@ pub struct App {
     pub(crate) copies: Copies,
     /// Tells the time.
     pub(crate) clock: Clock,
+    /// How long jobs of others are waited for that say nothing.
+    pub(crate) patience: Patience,
     _lives: File,
 }
 
@@ -52,14 +54,18 @@ impl App {
     /// # Errors
     /// [`OpenError`] if the folder, a key or the catalog can't be used.
     pub async fn open(data: DataFolder) -> Result<Arc<Self>, OpenError> {
-        App::open_with(data, Arc::new(Timestamp::now)).await
+        App::open_with(data, Arc::new(Timestamp::now), Patience::default()).await
     }
 
-    /// As [`open`](Self::open), with another clock.
+    /// As [`open`](Self::open), with another clock and another patience.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn open_with(data: DataFolder, clock: Clock) -> Result<Arc<Self>, OpenError> {
+    pub async fn open_with(
+        data: DataFolder,
+        clock: Clock,
+        patience: Patience,
+    ) -> Result<Arc<Self>, OpenError> {
         // The keys come first: a catalog that is there has them.
         let recovery = data.recovery_key()?;
         let sealer = Sealer::new(&data.key_for("secrets of the catalog")?)?;
@@ -74,6 +80,7 @@ impl App {
             recoveries: Mutex::default(),
             copies: Copies::default(),
             clock,
+            patience,
             data,
             _lives: lives,
         });

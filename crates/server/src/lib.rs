@@ -27,6 +27,7 @@ use undercroft_model::api::RecoveryObject;
 pub use app::{App, OpenError};
 pub use data::{DataError, DataFolder};
 pub use error::ApiError;
+pub use jobs::Patience;
 
 /// All that the API and the downloads answer.
 pub fn router(app: Arc<App>) -> Router {

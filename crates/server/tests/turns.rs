@@ -11,12 +11,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use common::{DAY, House, outcome};
 use serde_json::json;
-use undercroft_catalog::{Claim, JobKind, JobState, NewJob};
+use undercroft_catalog::{CatalogError, Claim, JobKind, JobState, NewJob};
 use undercroft_model::Element;
 use undercroft_model::api::{SweepParams, Workflow};
+use undercroft_server::Patience;
 use uuid::Uuid;
 
 /// Holds up whoever opens the site's vault next: its config is a pipe until that is seen.
@@ -80,19 +82,8 @@ async fn a_backup_that_is_asked_for_later_goes_before_a_sweep_that_waits() {
     // Another program makes a backup.
     let (catalog, worker) = (house.catalog().await, Uuid::new_v4());
     let _lives = house.data().register_worker(worker).unwrap();
-    let id = Uuid::new_v4();
-    let job = NewJob {
-        id,
-        site: house.site,
-        env: Some(common::live()),
-        kind: JobKind::Backup,
-        params: json!({}),
-        worker,
-        created: house.clock.now().as_second() as f64,
-    };
-    catalog.add_job(job).await.unwrap();
+    let (id, fence) = silent_job(&house, JobKind::Backup, worker).await;
     let now = house.clock.now().as_second() as f64;
-    let Claim::Won { fence, .. } = catalog.claim(id, worker, now).await.unwrap() else { panic!() };
     let sweep = house.ask_sweep(&SweepParams::default()).await;
     let backup = house.ask_backup("live", 7).await;
     assert!(sweep.created_at < backup.created_at && sweep.phase == "created");
@@ -118,6 +109,35 @@ async fn a_sweep_that_has_begun_gives_way_and_goes_on_afterwards() {
     assert!(backup.finished_at < sweep.started_at, "{:?} {:?}", backup.finished_at, sweep.started_at);
     assert_eq!(outcome(sweep).unwrap().backups.len(), 1);
     assert_eq!(house.listed().await.len(), 2);
+    house.check().await;
+}
+
+/// A job of another program, which has its lease and says nothing.
+async fn silent_job(house: &House, kind: JobKind, worker: Uuid) -> (Uuid, i64) {
+    let (catalog, id, now) = (house.catalog().await, Uuid::new_v4(), house.clock.now().as_second() as f64);
+    let env = (!kind.gives_way()).then(common::live);
+    let job = NewJob { id, site: house.site, env, kind, params: json!({}), worker, created: now };
+    catalog.add_job(job).await.unwrap();
+    let Claim::Won { fence, .. } = catalog.claim(id, worker, now).await.unwrap() else { panic!() };
+    (id, fence)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_program_is_there_but_says_nothing_loses_its_lease_to_one_that_waits() {
+    let house = House::with(Patience { sweep: Duration::ZERO, others: Duration::ZERO }).await;
+    house.write("live", "new.mp4", 300_000, 2);
+    let worker = Uuid::new_v4();
+    let _lives = house.data().register_worker(worker).unwrap();
+    for kind in [JobKind::Sweep, JobKind::Backup] {
+        let (id, fence) = silent_job(&house, kind, worker).await;
+        house.back_up(7).await;
+        let catalog = house.catalog().await;
+        let job = catalog.job(id).await.unwrap().unwrap();
+        assert!(job.state == JobState::Failed && job.reason.contains("said nothing any more"), "{job:?}");
+        // When it wakes it can write nothing down.
+        let beat = catalog.heartbeat(id, fence, 0.0, json!({})).await;
+        assert!(matches!(beat, Err(CatalogError::LostLease(_))), "{beat:?}");
+    }
     house.check().await;
 }
 

@@ -116,7 +116,7 @@ impl JobKind {
     }
 
     /// Whether others that come later need not wait for it before it has begun: a sweep must hold nobody up.
-    pub(super) fn gives_way(self) -> bool {
+    pub fn gives_way(self) -> bool {
         self.hold() == Hold::Site
     }
 }

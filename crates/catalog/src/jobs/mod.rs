@@ -54,6 +54,10 @@ pub struct Job {
     pub state: JobState,
     /// The worker that has it, or is to have it.
     pub worker: Uuid,
+    /// The number that its worker's lease has.
+    pub fence: i64,
+    /// When its worker last said that it goes on: Unix seconds.
+    pub heartbeat: Option<f64>,
     /// When it was asked for, begun and done: Unix seconds.
     pub created: f64,
     /// See `created`.
@@ -86,6 +90,8 @@ impl TryFrom<job::Model> for Job {
             params: row.params,
             state: JobState::parse(&row.state).ok_or_else(|| damaged("a later release made it"))?,
             worker: row.worker,
+            fence: row.fence,
+            heartbeat: row.heartbeat,
             created: row.created,
             started: row.started,
             finished: row.finished,
@@ -307,7 +313,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Ends a job that made none. Without a fence: one whose worker is gone.
+    /// Ends a job that made none. Without a fence: one whose worker is gone. With the one of another worker: it loses
+    /// its lease.
     ///
     /// # Errors
     /// [`CatalogError::LostLease`] if the fence is an older one or the job is over.

@@ -4,9 +4,11 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
 
 use super::common::Bench;
 
@@ -39,6 +41,24 @@ impl Moments {
         self.most.mul_f64(1.1 * f64::from(part) / f64::from(u32::MAX))
     }
 
+    /// Runs a command and stops it in its tracks at the next moment; `None` if it was quicker.
+    pub fn stop<S: AsRef<std::ffi::OsStr>>(
+        &mut self,
+        bench: &Bench,
+        args: impl IntoIterator<Item = S>,
+    ) -> Option<Stopped> {
+        let after = self.moment();
+        let mut command = bench.command(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        thread::sleep(after);
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        rustix::process::kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
+        Some(Stopped(child))
+    }
+
     /// Runs a command and kills it at the next moment. Whether it came to that; a command that was quicker has to
     /// have succeeded.
     pub fn kill<S: AsRef<std::ffi::OsStr>>(
@@ -63,6 +83,24 @@ impl Moments {
         // The machine is now busier, now less.
         self.most = if killed { self.most.mul_f64(1.01) } else { took.min(self.most) };
         killed
+    }
+}
+
+/// A command that was stopped in its tracks.
+pub struct Stopped(Child);
+
+impl Stopped {
+    /// Lets it go on to its end; whether it succeeded.
+    pub fn wake(mut self) -> bool {
+        rustix::process::kill_process(Pid::from_child(&self.0), Signal::CONT).unwrap();
+        self.0.wait().unwrap().success()
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -8,6 +8,7 @@ mod recovery;
 mod restore;
 mod run;
 mod running;
+mod silence;
 mod verify;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ pub use backup::BackupJob;
 pub use restore::RestoreJob;
 pub use run::Work;
 pub use running::Running;
+pub use silence::Patience;
 pub use verify::VerifyJob;
 
 /// A job's lease: who holds it may write down what came of the job.

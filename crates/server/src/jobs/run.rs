@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::ended::Ended;
 use super::running::Running;
+use super::silence::Silence;
 use super::{BackupJob, Lease, RestoreJob, VerifyJob};
 use crate::{ApiError, App};
 
@@ -94,13 +95,17 @@ impl App {
     }
 
     pub(super) async fn wait_for_turn(self: &Arc<Self>, id: Uuid, running: &Running) -> Result<Lease, Ended> {
+        let mut silence = Silence::default();
         loop {
             match self.catalog.claim(id, self.jobs.worker(), self.seconds()).await? {
                 Claim::Won { fence, folder } => {
                     running.waits_for(None);
                     return Ok(Lease { id, fence, folder });
                 }
-                Claim::Behind(first) => running.waits_for(Some(waiting_text(&first))),
+                Claim::Behind(first) => {
+                    running.waits_for(Some(waiting_text(&first)));
+                    self.end_if_silent(&first, &mut silence).await?;
+                }
             }
             if running.cancelled() {
                 return Err(Ended::cancelled());

@@ -16,7 +16,7 @@ use undercroft_model::api::{
     AddSite, CatalogEntry, CheckParams, ExportParams, Overrides, SweepOutcome, SweepParams, Workflow,
 };
 use undercroft_model::{BackupFolder, Element, EnvName, Secret};
-use undercroft_server::{App, DataFolder, router};
+use undercroft_server::{App, DataFolder, Patience, router};
 use uuid::Uuid;
 
 pub const DAY: i64 = 86_400;
@@ -68,10 +68,16 @@ pub fn live() -> EnvName {
 impl House {
     /// A site `shop` whose environment `live` has code in a plain folder, and files.
     pub async fn new() -> House {
+        // By a clock that stands still everybody is silent.
+        House::with(Patience { sweep: Duration::MAX, others: Duration::MAX }).await
+    }
+
+    /// The same, with another patience for jobs that say nothing.
+    pub async fn with(patience: Patience) -> House {
         let (folder, clock) = (tempfile::tempdir().unwrap(), SetClock::new());
         let ticks = clock.clone();
         let data = DataFolder::open(&folder.path().join("data")).unwrap();
-        let app = App::open_with(data, Arc::new(move || ticks.now())).await.unwrap();
+        let app = App::open_with(data, Arc::new(move || ticks.now()), patience).await.unwrap();
         let client = Client::new(InProcess(router(app)));
         let mut house = House { folder, clock, client, site: Uuid::nil() };
         house.site = house.add("live", None).await;
