@@ -3,6 +3,8 @@
 //! One job at a time changes an environment, and a sweep has its site to itself. A claim counts the job's fence up; whoever holds an older number can
 //! neither report nor commit any more.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, Set, UpdateResult,
@@ -405,18 +407,20 @@ async fn next_folder(
         .into_tuple()
         .one(transaction)
         .await?;
+    // A clock that was set back must not make a new backup older than the last.
+    let first = Ord::max(now as i64, newest.flatten().unwrap_or(0) + 1);
     // A job that was killed may have left a record under its second.
-    let begun: Option<Option<i64>> = job::Entity::find()
+    let taken: Vec<Option<i64>> = job::Entity::find()
         .select_only()
-        .column_as(job::Column::Folder.max(), "newest")
+        .column(job::Column::Folder)
         .filter(job::Column::Site.eq(row.site))
         .filter(job::Column::Env.eq(&row.env))
+        .filter(job::Column::Folder.gte(first))
         .into_tuple()
-        .one(transaction)
+        .all(transaction)
         .await?;
-    let newest = Ord::max(newest.flatten(), begun.flatten()).unwrap_or(0);
-    // A clock that was set back must not make a new backup older than the last.
-    Ok(Ord::max(now as i64, newest + 1))
+    let taken: BTreeSet<i64> = taken.into_iter().flatten().collect();
+    Ok((first..).find(|second| !taken.contains(second)).unwrap_or(first))
 }
 
 async fn finish(
