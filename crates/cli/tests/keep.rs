@@ -99,8 +99,14 @@ fn archives_are_browsed_and_compared_without_being_unpacked() {
     let deep = format!("--file={older}");
     let paths = bench.ok(["backup:browse", "shop.live", &deep, "--path=2026/11", "--field=path"]);
     assert!(paths.lines().count() == 41 && paths.contains("2026/11/film.mp4\n"), "{paths}");
-    let nothing = said(&bench, &["backup:browse", "shop.live", "--path=2026/12"]);
-    assert!(nothing.contains(&format!("{newer} has nothing in 2026/12.")), "{nothing}");
+    let one = ["backup:browse", "shop.live", "--path=2026/11/photo-1.jpg", "--field=path"];
+    assert_eq!(bench.ok(one), "2026/11/photo-1.jpg\n");
+    let nothing = bench.fails(["backup:browse", "shop.live", "--path=2026/12"]);
+    assert!(nothing.contains(&format!("{newer} has no 2026/12")), "{nothing}");
+    let kept = said(&bench, &["backup:keep", "shop.live", &deep, "--for=9"]);
+    let folder = kept.split(' ').find(|word| word.ends_with("_backup")).unwrap();
+    let named = bench.ok(["backup:browse", "shop.live", &format!("--file={folder}"), "--field=path"]);
+    assert_eq!(named, "2026\n", "a backup is named by its folder, too");
 
     let ran = bench.run(["backup:diff", "shop.live", "--format=csv", "--fields=change,element,name"]);
     let (rows, told) = (ran.out(), ran.err());

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use common::{DAY, House, live};
-use undercroft_model::api::{KeepParams, Overrides, SweepParams};
-use undercroft_model::{BackupFolder, Element};
+use undercroft_model::api::{KeepParams, Overrides, SweepParams, VerifiedArchive, VerifiedBackup};
+use undercroft_model::{BackupFolder, Element, Mark, Marked};
 
 /// How long the trash holds what was deleted or has expired.
 const HOLD: i64 = 7 * DAY;
@@ -302,6 +302,45 @@ async fn a_clock_that_goes_back_removes_nothing_and_orders_backups_all_the_same(
     assert_eq!(house.trash().await, [first]);
     house.undelete(first).await.unwrap();
     assert_eq!(house.listed().await, [first, second]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_one_archive_is_not_told_of_another() {
+    let house = House::new().await;
+    house.back_up(7).await;
+    let entries = house.entries().await;
+    let name = |element: &str| {
+        let entry = entries.iter().find(|(id, _)| id.ends_with(element)).unwrap();
+        entry.1.filename.clone().unwrap()
+    };
+    let archive = |element: &str, problems: &[&str]| VerifiedArchive {
+        archive: name(element),
+        proven: "read".to_owned(),
+        problems: problems.iter().map(|problem| (*problem).to_owned()).collect(),
+        problems_total: problems.len() as u64,
+        notes: Vec::new(),
+    };
+    let (backup, catalog) = (entries[0].1.task_id, house.catalog().await);
+    let told = async |archives: Vec<VerifiedArchive>| {
+        let details = VerifiedBackup { folder: entries[0].1.folder.clone(), good: false, archives };
+        let details = serde_json::to_value(details).unwrap();
+        let what = Marked::Proven { deep: false, good: false, summary: "the whole".to_owned(), details };
+        catalog.set_marks(backup, &[Mark { at: house.clock.now(), what }]).await.unwrap();
+        let told = house.entries().await;
+        let of = |element: &str| {
+            let entry = told.iter().find(|(id, _)| id.ends_with(element)).unwrap();
+            entry.1.proven.as_ref().map(|proven| (proven.good, proven.summary.clone()))
+        };
+        (of("code"), of("files"))
+    };
+    let both = told(vec![archive("code", &[]), archive("files", &["a picture", "another"])]).await;
+    assert_eq!(both.0, Some((true, "read".to_owned())));
+    assert_eq!(both.1, Some((false, "2 problems: a picture; …".to_owned())));
+    let part = told(vec![archive("files", &["a picture"])]).await;
+    assert_eq!(part, (None, Some((false, "a picture".to_owned()))));
+    let record = VerifiedArchive { archive: entries[0].1.folder.clone(), ..VerifiedArchive::default() };
+    let all = Some((false, "the whole".to_owned()));
+    assert_eq!(told(vec![record]).await, (all.clone(), all));
 }
 
 /// The files of the store and their lengths.

@@ -28,10 +28,11 @@ pub enum Listing {
     },
 }
 
-/// Which entries of a tree are listed; all sections of a text are.
+/// Which entries of a tree, or sections of a text, are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Below {
-    /// Only what is at or below this path, which has no slash at either end; empty for everything.
+    /// Only what is at or below this path, which has no slash at either end, or the section of that name; empty for
+    /// everything.
     pub path: Vec<u8>,
     /// How many levels below it; `None` for all. 0 is the path itself.
     pub depth: Option<usize>,
@@ -94,8 +95,9 @@ impl Browser {
                 self.ready.extend(wanted.map(Listing::Entry));
             }
             Item::Section { label, rows, .. } => {
-                let section = Listing::Section { label, rows, bytes: len };
-                self.ready.extend(self.open.replace(section));
+                let wanted = self.below.path.is_empty() || self.below.path == label.name.as_bytes();
+                let section = wanted.then_some(Listing::Section { label, rows, bytes: len });
+                self.ready.extend(std::mem::replace(&mut self.open, section));
             }
             Item::More { .. } => {
                 if let Some(Listing::Section { bytes, .. }) = &mut self.open {

@@ -47,16 +47,22 @@ fn a_text_is_listed_by_section() {
     let sections = [("wp_options".to_owned(), text(1, 5_000)), ("wp_posts".to_owned(), text(2, 600_000))];
     let (archive, _) = backup_text(&vault, &sections).unwrap();
     let index = Arc::new(vault.read_index().unwrap());
-    let listed = entries(&vault, &index, &archive, Below::default()).unwrap();
-    let listed: Vec<_> = listed
-        .map(|listing| match listing.unwrap() {
-            Listing::Section { label, rows, bytes } => (label.kind, label.name, rows, bytes),
-            Listing::Entry(entry) => panic!("{entry:?}"),
-        })
-        .collect();
+    let listed = |path: &str| -> Vec<_> {
+        let below = Below { path: path.into(), depth: None };
+        let listed = entries(&vault, &index, &archive, below).unwrap();
+        listed
+            .map(|listing| match listing.unwrap() {
+                Listing::Section { label, rows, bytes } => (label.kind, label.name, rows, bytes),
+                Listing::Entry(entry) => panic!("{entry:?}"),
+            })
+            .collect()
+    };
     let expected = [
         (SectionKind::Table, "wp_options".to_owned(), Some(0), 5_000),
         (SectionKind::Table, "wp_posts".to_owned(), Some(1), 600_000),
     ];
-    assert_eq!(listed, expected);
+    assert_eq!(listed(""), expected);
+    assert_eq!(listed("wp_options"), expected[..1]);
+    assert_eq!(listed("wp_posts"), expected[1..]);
+    assert_eq!(listed("wp"), []);
 }

@@ -26,18 +26,24 @@ pub async fn run(context: &Context, args: BackupBrowse) -> Result<(), Failure> {
     let place = (folder, archive.element);
     let mut entries = context.client.browse(archive.site.id, &archive.env, place, &args.path, depth).await?;
     let top = args.path.trim_matches('/');
-    let mut rows = Vec::new();
+    let (mut rows, mut met) = (Vec::new(), false);
     while let Some(entry) = entries.next_value().await? {
+        met = true;
         // The folder that was asked for is no news.
-        if entry.path != top && entry.path != "." {
+        if entry.kind != "folder" || (entry.path != top && entry.path != ".") {
             rows.push((entry.path.clone(), cells(entry)));
         }
     }
+    let file = &archive.filename;
+    if !met && !top.is_empty() {
+        return Err(Failure::Because(format!(
+            "{file} has no {top}: look with backup:browse without --path what it has."
+        )));
+    }
     if rows.is_empty() {
-        let file = &archive.filename;
         context.messages.warning(&match top {
             "" => format!("{file} is empty."),
-            top => format!("{file} has nothing in {top}."),
+            top => format!("{top} is empty in {file}."),
         });
     }
     context.print_rows(&Rows { columns: &COLUMNS, rows }, &args.output)

@@ -64,7 +64,8 @@ fn pair(
         let found = mine.iter().find(|(entry, file)| entry.folder == text || file == text);
         Ok::<_, Failure>(found.map(|(_, file)| file.clone()))
     };
-    let nth = |n: usize| mine.get(n).map(|(_, file)| file.clone());
+    // What a restore replaced is compared only by its name.
+    let nth = |n: usize| mine.iter().filter(|(entry, _)| !entry.safety).nth(n).map(|(_, file)| file.clone());
     let (before, after) = match (&args.before, &args.after) {
         (Some(before), Some(after)) => (named(before)?, named(after)?),
         (Some(before), None) => (named(before)?, nth(0)),

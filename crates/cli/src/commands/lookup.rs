@@ -86,6 +86,7 @@ pub async fn archive(context: &Context, which: &Which) -> Result<Archive, Failur
     let element = one_element(&which.element)?;
     let (site, env, _) = self::env(client, &which.site_env).await?;
     let entries = client.catalog(site.id, &env).await?;
+    let others = entries.iter().any(|(_, entry)| !entry.safety);
     let failure = entries
         .iter()
         .find_map(|(id, entry)| (element_of(id) == Some(element)).then(|| entry.error.clone()).flatten());
@@ -94,7 +95,9 @@ pub async fn archive(context: &Context, which: &Which) -> Result<Archive, Failur
         .filter_map(|(id, entry)| Some((element_of(&id)?, entry.filename.clone()?, id, entry)));
     let mut there: Vec<_> = there.collect();
     match &which.file {
-        Some(file) => there.retain(|(_, filename, id, _)| filename == file || id == file),
+        Some(file) => there.retain(|(of, filename, id, entry)| {
+            filename == file || id == file || (*of == element && entry.folder == *file)
+        }),
         // What a restore replaced is taken only by its name.
         None => there.retain(|(of, .., entry)| *of == element && !entry.safety),
     }
@@ -110,6 +113,10 @@ pub async fn archive(context: &Context, which: &Which) -> Result<Archive, Failur
         Failure::Because(match &which.file {
             Some(file) => format!(
                 "Could not find a backup identified by {file}. backup:list {} shows what there is.",
+                which.site_env
+            ),
+            None if others && failure.is_none() => format!(
+                "No backup of {0} has the element {element}. backup:list {0} shows what there is.",
                 which.site_env
             ),
             None => format!(

@@ -70,7 +70,8 @@ pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let context = Context { client, messages, global };
     for recovery in context.client.recoveries().await? {
         if recovery.settled {
-            context.messages.notice(&recovery.text);
+            // Not for nothing: it may have changed the site, and a cron job's mail is all that anybody sees of it.
+            context.messages.warning(&recovery.text);
         } else {
             context.messages.warning(&recovery.text);
         }

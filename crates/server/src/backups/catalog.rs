@@ -88,7 +88,7 @@ fn entry(standing: &Standing, element: Element, one: &ElementReport) -> CatalogE
         lost_total: one.lost_total,
         safety: report.safety,
         kept,
-        proven: standing.proven(),
+        proven: standing.proven(element),
         trash: standing.trash(),
     }
 }

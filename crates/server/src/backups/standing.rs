@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use undercroft_catalog::StoredBackup;
-use undercroft_model::api::{KeptObject, ProvenObject, TrashObject};
+use undercroft_model::api::{KeptObject, ProvenObject, TrashObject, VerifiedArchive, VerifiedBackup};
 use undercroft_model::retention::{Fate, Kept, ListedWhy, Policies, Policy, TrashWhy, fates};
 use undercroft_model::{BackupFolder, BackupReport, Element, EnvName, Mark, Marked};
 use undercroft_vault::record::ArchiveRecord;
@@ -124,6 +125,17 @@ impl App {
     }
 }
 
+/// What a proof of one archive came to, as a sentence.
+fn summary_of(archive: &VerifiedArchive) -> String {
+    match archive.problems.first() {
+        Some(first) if archive.problems_total > 1 => {
+            format!("{} problems: {first}; …", archive.problems_total)
+        }
+        Some(first) => first.clone(),
+        None => archive.proven.clone(),
+    }
+}
+
 impl Standing {
     /// Whether it is listed.
     pub fn is_listed(&self) -> bool {
@@ -146,14 +158,25 @@ impl Standing {
         KeptObject { until: until.map(seconds), why: why.to_owned(), note: note.unwrap_or_default() }
     }
 
-    /// Its last proof.
-    pub fn proven(&self) -> Option<ProvenObject> {
-        self.marks.iter().rev().find_map(|mark| match &mark.what {
-            Marked::Proven { deep, good, summary, .. } => {
-                let summary = summary.clone();
-                Some(ProvenObject { at: seconds(mark.at), deep: *deep, good: *good, summary })
+    /// The last proof of one of its archives: what is wrong with another one is no fault of it.
+    pub fn proven(&self, element: Element) -> Option<ProvenObject> {
+        let name = self.report.archive_name(element).to_string();
+        self.marks.iter().rev().find_map(|mark| {
+            let Marked::Proven { deep, good, summary, details } = &mark.what else { return None };
+            let whole =
+                ProvenObject { at: seconds(mark.at), deep: *deep, good: *good, summary: summary.clone() };
+            if *good {
+                return Some(whole);
             }
-            _ => None,
+            let Ok(backup) = VerifiedBackup::deserialize(details) else { return Some(whole) };
+            match backup.archives.iter().find(|one| one.archive == name) {
+                Some(one) => {
+                    Some(ProvenObject { good: one.problems_total == 0, summary: summary_of(one), ..whole })
+                }
+                // What is wrong with the backup itself is wrong with all that it has.
+                None if backup.archives.iter().any(|one| one.archive == backup.folder) => Some(whole),
+                None => None,
+            }
         })
     }
 
