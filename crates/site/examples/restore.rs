@@ -39,7 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let only = [last];
     let to = scratch.join("one");
     let element = Element::Files;
-    let order = TakeOut { element, archive: &archive, only: Some(&only), to: &to, id: Uuid::new_v4() };
+    let order = TakeOut {
+        element,
+        archive: &archive,
+        only: Some(&only),
+        to: &to,
+        skip_damaged: false,
+        id: Uuid::new_v4(),
+    };
     take_out(&order, &vault, &index, &Silent)?;
     println!("one file: {:.3} s", began.elapsed().as_secs_f64());
     Ok(())
@@ -95,6 +102,7 @@ fn restore(
         keep: &[],
         protect: &[],
         skip: &[],
+        skip_damaged: false,
         id: Uuid::new_v4(),
     };
     plan(&order, vault, &index, &Silent)?;

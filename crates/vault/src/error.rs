@@ -107,6 +107,23 @@ pub enum VaultError {
     Cancelled(#[from] undercroft_model::Cancelled),
 }
 
+impl VaultError {
+    /// Whether something that is stored is missing or not what it was, and nothing else is in the way: what else the
+    /// archive holds can still be had.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            VaultError::MissingFragment { .. } | VaultError::DamagedFragment { .. } => true,
+            VaultError::Object { source, .. } => matches!(source, OpenError::Damaged | OpenError::NotOurs),
+            VaultError::Store(StoreError::Missing { .. }) => true,
+            // An object that was cut short.
+            VaultError::Store(StoreError::Failed { source, .. }) => {
+                source.kind() == io::ErrorKind::UnexpectedEof
+            }
+            _ => false,
+        }
+    }
+}
+
 /// For seams that speak [`io::Error`].
 impl From<VaultError> for io::Error {
     fn from(error: VaultError) -> Self {

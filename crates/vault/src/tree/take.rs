@@ -85,6 +85,28 @@ pub trait Taker {
 
     /// All of the entry was given.
     fn end(&mut self, entry: &Entry) -> Result<(), Self::Error>;
+
+    /// Whether to go on without what is missing or [damaged](VaultError::is_damage).
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    /// The entry can't be given whole, after `begin` or instead of it; `end` does not follow. Only if it
+    /// [goes on](Taker::goes_on).
+    ///
+    /// # Errors
+    /// The taker's.
+    fn lost(&mut self, _entry: &Entry) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// What fragments hold, one after the other.
+#[derive(Default)]
+struct Raw {
+    bytes: Vec<u8>,
+    /// Those that can't be had.
+    holes: Vec<usize>,
 }
 
 impl Run {
@@ -153,10 +175,9 @@ impl Run {
         if len >= LONG {
             return self.take_ahead(fetcher, &batches, &mut feeder);
         }
-        let mut raw = Vec::new();
+        let goes_on = feeder.taker.goes_on();
         for batch in &batches {
-            raw.clear();
-            self.fetch(fetcher, batch, &mut raw)?;
+            let raw = self.fetch(fetcher, batch, goes_on)?;
             feeder.feed_batch(batch, &raw)?;
         }
         feeder.finish()
@@ -166,9 +187,25 @@ impl Run {
         self.fragments.get(n).map_or(0, |fragment| fragment.raw_len.into())
     }
 
-    fn fetch(&self, fetcher: &mut Fetcher, batch: &[usize], raw: &mut Vec<u8>) -> Result<(), VaultError> {
+    fn fetch(&self, fetcher: &mut Fetcher, batch: &[usize], goes_on: bool) -> Result<Raw, VaultError> {
         let fragments: Vec<_> = batch.iter().filter_map(|n| self.fragments.get(*n).copied()).collect();
-        fetcher.raw(&fragments, raw)
+        let mut raw = Raw::default();
+        match fetcher.raw(&fragments, &mut raw.bytes) {
+            Err(error) if goes_on && error.is_damage() => {}
+            other => return other.map(|()| raw),
+        }
+        raw.bytes.clear();
+        for (n, fragment) in batch.iter().zip(&fragments) {
+            let start = raw.bytes.len();
+            match fetcher.raw(std::slice::from_ref(fragment), &mut raw.bytes) {
+                Err(error) if error.is_damage() => {
+                    raw.bytes.truncate(start);
+                    raw.holes.push(*n);
+                }
+                other => other?,
+            }
+        }
+        Ok(raw)
     }
 
     /// The fragments that have to be read, in order, as many at a time as may be held.
@@ -198,14 +235,14 @@ impl Run {
         batches: &[Vec<usize>],
         feeder: &mut Feeder<'_, T>,
     ) -> Result<(), T::Error> {
+        let goes_on = feeder.taker.goes_on();
         thread::scope(|scope| {
             let (send, receive) = bounded(1);
             scope.spawn(move || {
                 for batch in batches {
-                    let mut raw = Vec::new();
-                    let read = self.fetch(fetcher, batch, &mut raw);
+                    let read = self.fetch(fetcher, batch, goes_on);
                     let failed = read.is_err();
-                    if send.send(read.map(|()| raw)).is_err() || failed {
+                    if send.send(read).is_err() || failed {
                         return;
                     }
                 }
@@ -232,14 +269,27 @@ struct Feeder<'r, T> {
 }
 
 impl<T: Taker> Feeder<'_, T> {
-    fn feed_batch(&mut self, batch: &[usize], raw: &[u8]) -> Result<(), T::Error> {
-        let mut rest = raw;
+    fn feed_batch(&mut self, batch: &[usize], raw: &Raw) -> Result<(), T::Error> {
+        let mut rest = raw.bytes.as_slice();
         for n in batch {
             let start = self.run.starts.get(*n).copied().unwrap_or_default();
             let len = self.run.fragment_len(*n) as usize;
+            if raw.holes.contains(n) {
+                self.miss(start + len as u64)?;
+                continue;
+            }
             let (bytes, after) = rest.split_at_checked(len).ok_or(malformed(Malformed))?;
             rest = after;
             self.feed(start, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// A fragment that ends there can't be had: neither can what it holds something of.
+    fn miss(&mut self, end: u64) -> Result<(), T::Error> {
+        while let Some(entry) = self.entries.next_if(|entry| self.at.unwrap_or(entry.at) < end) {
+            self.taker.lost(&entry.entry)?;
+            (self.at, self.header) = (None, None);
         }
         Ok(())
     }

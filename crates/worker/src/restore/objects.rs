@@ -50,7 +50,7 @@ pub fn lay_out(
     fs::create_dir_all(folder).map_err(fail)?;
     let repository = [b".git".to_vec()];
     let only = (what == What::Repository).then_some(&repository[..]);
-    let order = TakeOut { element: Element::Code, archive, only, to: folder, id };
+    let order = TakeOut { element: Element::Code, archive, only, to: folder, skip_damaged: false, id };
     take_out(&order, vault, index, observer)?;
     Ok(())
 }

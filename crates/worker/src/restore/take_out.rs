@@ -40,6 +40,7 @@ pub fn take_out(
             archive: &one.archive,
             only: (!only.is_empty()).then_some(&only),
             to: folder,
+            skip_damaged: false,
             id,
         };
         let made = files::take_out(&order, &place.vault, &index, observer);

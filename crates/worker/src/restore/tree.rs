@@ -90,6 +90,7 @@ impl TreeOrder<'_> {
             keep: self.keep,
             protect: &self.protect,
             skip: &skip,
+            skip_damaged: false,
             id: self.id,
         })
     }

@@ -16,6 +16,7 @@ use super::error::StageError;
 pub struct Comparer<'c> {
     live: &'c Root,
     observer: &'c dyn Observer,
+    goes_on: bool,
     /// The live file, while it is the same.
     at: Option<File>,
     buffer: Vec<u8>,
@@ -25,8 +26,8 @@ pub struct Comparer<'c> {
 
 impl<'c> Comparer<'c> {
     /// One that has seen nothing yet.
-    pub fn new(live: &'c Root, observer: &'c dyn Observer) -> Self {
-        Comparer { live, observer, at: None, buffer: Vec::new(), found: Vec::new() }
+    pub fn new(live: &'c Root, goes_on: bool, observer: &'c dyn Observer) -> Self {
+        Comparer { live, observer, goes_on, at: None, buffer: Vec::new(), found: Vec::new() }
     }
 }
 
@@ -51,6 +52,17 @@ impl Taker for Comparer<'_> {
                 self.at = None;
             }
         }
+        Ok(())
+    }
+
+    fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    fn lost(&mut self, entry: &Entry) -> Result<(), StageError> {
+        // It stays as it is.
+        self.at = None;
+        self.found.push((entry.clone(), true));
         Ok(())
     }
 

@@ -134,6 +134,16 @@ impl<'s> Hand<'s> {
         Ok(same)
     }
 
+    /// Links the live file of that path into the tree, whatever is in it; false if there is none.
+    fn keep_live(&mut self, path: &[u8]) -> Result<bool, PrepareError> {
+        let name = split(path).1.to_vec();
+        let facts = self.live_folder(path).and_then(|folder| Facts::of_name(folder, &name).ok());
+        match facts.filter(|facts| facts.kind == FileType::RegularFile) {
+            Some(facts) => self.link(path, &facts),
+            None => Ok(false),
+        }
+    }
+
     fn create(&mut self, path: &[u8]) -> Result<File, PrepareError> {
         let name = split(path).1.to_vec();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -304,6 +314,33 @@ impl Taker for Hand<'_> {
         }
         let Doing::Writing { file, .. } = &mut self.doing else { return Ok(()) };
         file.write_all(bytes).map_err(|error| self.shared.failed(&entry.path, "write it", error))
+    }
+
+    fn goes_on(&self) -> bool {
+        self.shared.goes_on
+    }
+
+    fn lost(&mut self, entry: &Entry) -> Result<(), PrepareError> {
+        let (path, shared) = (self.name(&entry.path).to_vec(), self.shared);
+        if let Doing::Writing { .. } = std::mem::replace(&mut self.doing, Doing::Nothing) {
+            let name = split(&path).1.to_vec();
+            let gone =
+                self.tree_folder(&path).and_then(|tree| unlinkat(tree, name.as_slice(), AtFlags::empty()));
+            gone.map_err(|error| shared.failed(&path, "remove what is damaged", error))?;
+        }
+        if entry.kind == EntryKind::Folder {
+            let text = "came back without its extended attributes: they are damaged in the vault";
+            shared.tally.add(Weight::Lost, text, &path);
+            shared.folder(Folder { path, looks: Looks::of_entry(entry), xattrs: Xattrs::new() });
+            return Ok(());
+        }
+        let text = match self.keep_live(&path)? {
+            true => "is damaged in the vault, and stays as it is",
+            false => "is damaged in the vault, and did not come back",
+        };
+        shared.tally.add(Weight::Lost, text, &path);
+        shared.lost(path);
+        Ok(())
     }
 
     fn end(&mut self, entry: &Entry) -> Result<(), PrepareError> {

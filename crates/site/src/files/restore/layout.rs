@@ -86,6 +86,11 @@ pub fn lay_out(
             if known && link(shared, first.unwrap_or(&target), &path)? {
                 continue;
             }
+            if shared.is_lost(first.unwrap_or(&target)) {
+                let text = "is another name of what is damaged in the vault, and did not come back";
+                shared.tally.add(Weight::Lost, text, &path);
+                continue;
+            }
             match missing.contains_key(&target) {
                 true => left.push((path, target)),
                 false => drop(missing.insert(target, path)),
@@ -99,7 +104,8 @@ pub fn lay_out(
         let targets: Vec<_> = missing.keys().cloned().collect();
         one_pass(shared, source, Wanted::these(&targets), &Stays::new(&[]), missing.clone())?;
         for path in missing.values() {
-            if shared.tree.inode(path).is_ok_and(|found| found.is_none()) {
+            let is_there = shared.tree.inode(path).is_ok_and(|found| found.is_some());
+            if !is_there && !shared.is_lost(path) {
                 return Err(shared.nonsense(path, "is another name of what is not in it"));
             }
         }

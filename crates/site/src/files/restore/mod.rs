@@ -66,6 +66,8 @@ pub struct Order<'a> {
     pub protect: &'a [String],
     /// Folders and files inside that belong to other elements, and stay as they are.
     pub skip: &'a [Skip<'a>],
+    /// Whether to go on without what is damaged in the vault, which then stays as it is; it is told as lost.
+    pub skip_damaged: bool,
     /// Names this restore: no two have the same.
     pub id: Uuid,
 }
@@ -261,6 +263,8 @@ pub struct TakeOut<'a> {
     pub only: Option<&'a [Vec<u8>]>,
     /// The folder that they come into, each under its whole path.
     pub to: &'a Path,
+    /// Whether to go on without what is damaged in the vault; it is told as lost.
+    pub skip_damaged: bool,
     /// Names this work: no two have the same.
     pub id: Uuid,
 }

@@ -131,7 +131,7 @@ fn by_looks(
     };
     let mut live = next()?;
     while let Some(mut run) = runs.next_run()? {
-        let mut unproven = Vec::new();
+        let (mut unproven, comparer) = (Vec::new(), Comparer::new(root, order.skip_damaged, observer));
         for met in std::mem::take(&mut run.entries) {
             while let Some(gone) = live.take_if(|live| in_order(live, &met.entry) == Ordering::Less) {
                 planner.add(Effect::Removed, &gone);
@@ -150,7 +150,7 @@ fn by_looks(
                 unproven.push(met);
             }
         }
-        by_content(planner, run, unproven, &mut fetcher, Comparer::new(root, observer))?;
+        by_content(planner, run, unproven, &mut fetcher, comparer)?;
     }
     while let Some(gone) = live.take() {
         planner.add(Effect::Removed, &gone);

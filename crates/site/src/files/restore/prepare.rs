@@ -52,6 +52,7 @@ pub fn prepare(
         learn_mount(live);
     }
     let mut shared = Shared::new(tree, live, &staged.stage, order.element, observer);
+    shared.goes_on = order.skip_damaged;
     shared.captured = order.now.map(|now| now.captured);
     let laid = if staged.partial { chosen.with_folders_above() } else { chosen };
     lay_out(&shared, source, laid, &Stays::new(&kept))?;

@@ -43,6 +43,9 @@ pub struct Shared<'s> {
     pub element: Element,
     /// Who watches.
     pub observer: &'s dyn Observer,
+    /// Whether to go on without what is damaged in the vault.
+    pub goes_on: bool,
+    lost: Mutex<HashSet<Vec<u8>>>,
     folders: Mutex<Vec<Folder>>,
     counts: Counts,
     error: Mutex<Option<PrepareError>>,
@@ -73,6 +76,8 @@ impl<'s> Shared<'s> {
             stage,
             element,
             observer,
+            goes_on: false,
+            lost: Mutex::default(),
             folders: Mutex::default(),
             counts: Counts::default(),
             error: Mutex::default(),
@@ -107,6 +112,16 @@ impl<'s> Shared<'s> {
     pub fn folder(&self, folder: Folder) {
         self.counts.other.fetch_add(1, Ordering::Relaxed);
         lock(&self.folders).push(folder);
+    }
+
+    /// A file could not be had from the vault.
+    pub fn lost(&self, path: Vec<u8>) {
+        lock(&self.lost).insert(path);
+    }
+
+    /// Whether a file could not be had.
+    pub fn is_lost(&self, path: &[u8]) -> bool {
+        lock(&self.lost).contains(path)
     }
 
     /// Something failed with a path.

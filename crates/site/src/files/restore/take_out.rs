@@ -75,7 +75,8 @@ fn lay_out_in(
         DirBuilder::new().mode(0o700).create(folder).map_err(|source| denied(to, source))?;
     }
     let root = Root::open_itself(&tree).map_err(|error| look(&tree, error))?;
-    let shared = Shared::new(Ground::new(root, Vec::new()), None, stage, order.element, observer);
+    let mut shared = Shared::new(Ground::new(root, Vec::new()), None, stage, order.element, observer);
+    shared.goes_on = order.skip_damaged;
     let chosen = wanted(order.only).with_folders_above();
     lay_out(&shared, source, chosen, &Stays::new(&[]))?;
     let looks = shared.finish_folders(&HashSet::from([Vec::new()]))?;

@@ -18,8 +18,14 @@ fn out(
 ) -> Result<Prepared, TakeOutError> {
     let only: Option<Vec<_>> = only.map(|only| only.iter().map(|path| path.as_bytes().to_vec()).collect());
     let to = site.folder.path().join(to);
-    let order =
-        TakeOut { element: Element::Files, archive, only: only.as_deref(), to: &to, id: Uuid::new_v4() };
+    let order = TakeOut {
+        element: Element::Files,
+        archive,
+        only: only.as_deref(),
+        to: &to,
+        skip_damaged: false,
+        id: Uuid::new_v4(),
+    };
     take_out(&order, site.kept.vault(), &site.kept.index(), &site.watch)
 }
 

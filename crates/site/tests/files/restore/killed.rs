@@ -51,6 +51,7 @@ fn restore(folder: &Path, kept: &Path) {
         keep: &[KEEP.to_owned()],
         protect: &[],
         skip: &[],
+        skip_damaged: false,
         id: Uuid::new_v4(),
     };
     let journal = Journal(folder.join("journal"));

@@ -3,6 +3,7 @@
 mod alone;
 mod away;
 mod broken;
+mod damaged;
 mod hostile;
 mod killed;
 mod kinds;

@@ -98,6 +98,7 @@ impl Site {
             keep: &self.keep,
             protect: &self.protect,
             skip: &skip,
+            skip_damaged: false,
             id: Uuid::new_v4(),
         })
     }
