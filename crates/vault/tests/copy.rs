@@ -59,13 +59,28 @@ fn scene() -> Scene {
     Scene { source, folder, target }
 }
 
+fn only(mut copied: Copied) -> Result<Copied, CopyError> {
+    copied.failed.pop().map_or(Ok(copied), |failed| Err(failed.error))
+}
+
 impl Scene {
     fn copy(&self) -> Result<Copied, CopyError> {
         self.copy_with(&CopyPolicy::default())
     }
 
     fn copy_with(&self, policy: &CopyPolicy) -> Result<Copied, CopyError> {
-        copy(self.source.store.as_ref(), self.target.as_ref(), &Which::All, policy, &Counting::default())
+        self.copy_watched(policy, &Counting::default())
+    }
+
+    fn copy_all(&self) -> Copied {
+        let (policy, watch) = (CopyPolicy::default(), Counting::default());
+        copy(self.source.store.as_ref(), self.target.as_ref(), &Which::All, &policy, &watch).unwrap()
+    }
+
+    /// There is only one vault: what fails with it fails the copy.
+    fn copy_watched(&self, policy: &CopyPolicy, watch: &Counting) -> Result<Copied, CopyError> {
+        let copied = copy(self.source.store.as_ref(), self.target.as_ref(), &Which::All, policy, watch)?;
+        only(copied)
     }
 
     fn store(&self) -> LocalStore {
@@ -136,8 +151,7 @@ fn a_copy_that_is_cut_off_goes_on() {
     for after in 0.. {
         let scene = scene();
         let watch = Counting { stop_after: Some(after), ..Counting::default() };
-        let policy = CopyPolicy::default();
-        let result = copy(scene.source.store.as_ref(), scene.target.as_ref(), &Which::All, &policy, &watch);
+        let result = scene.copy_watched(&CopyPolicy::default(), &watch);
         scene.all_whole();
         let copied = watch.copied.load(Ordering::SeqCst);
         let then = scene.copy().unwrap();
@@ -348,4 +362,50 @@ fn a_source_that_is_swept_meanwhile_is_copied_whole() {
         scene.copy().unwrap();
         scene.is_in_step();
     }
+}
+
+/// A disk that begins to die does not give one object: all others come, and so do the backups that are made after.
+#[test]
+fn an_object_that_cant_be_read_is_told_and_all_others_are_copied() {
+    for below in ["packs/", "index/", "records/", "marks/", "keys/", "config"] {
+        for fault in [Fault::Fail, Fault::Denied] {
+            let scene = scene();
+            let front =
+                scene.source.objects("").iter().find(|o| o.name.contains(below)).unwrap().name.clone();
+            let bad = front.clone();
+            scene.source.store.misbehave(move |_, call| (call == Call::Get(&bad)).then_some(fault));
+            let copied = scene.copy().unwrap();
+            let told: Vec<_> = copied.vaults[0].damaged.iter().map(|damaged| &damaged.object).collect();
+            assert_eq!(told, [&front]);
+            assert!(copied.vaults[0].damaged[0].why.starts_with("it can't be read"), "{copied:?}");
+            let all = scene.source.objects("").len();
+            assert_eq!(scene.there().len(), all - 1);
+            scene.source.store.behave();
+            scene.copy().unwrap();
+            scene.is_in_step();
+        }
+    }
+}
+
+#[test]
+fn a_source_that_gives_nothing_is_no_damage() {
+    let scene = scene();
+    scene.source.store.misbehave(|_, call| matches!(call, Call::Get(_)).then_some(Fault::Fail));
+    let error = scene.copy().unwrap_err();
+    assert!(matches!(error, CopyError::Source(_)), "{error:?}");
+}
+
+/// One vault that can't be copied keeps no other one from being copied.
+#[test]
+fn a_vault_that_fails_is_told_and_the_others_are_copied() {
+    let scene = scene();
+    let before = Uuid::from_u128(SITE.as_u128() - 1);
+    let other = |store: &Arc<Faulty>| Vault::open_or_create(store.clone(), before, &recovery()).unwrap();
+    other(&scene.source.store);
+    other(&scene.target);
+    let copied = scene.copy_all();
+    assert_eq!(copied.failed.len(), 1);
+    assert!(matches!(copied.failed[0].error, CopyError::OtherKeys { vault } if vault == before));
+    assert_eq!((copied.vaults.len(), copied.vaults[0].vault), (1, SITE));
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
 }

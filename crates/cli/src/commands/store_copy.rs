@@ -69,6 +69,10 @@ async fn watch(context: &Context, mut copy: CopyObject, stop: &mut Stop) -> Resu
 
 fn tell(context: &Context, vault: &CopiedObject) {
     let id = vault.vault;
+    if let Some(error) = &vault.error {
+        context.messages.error_text(&format!("vault {id} is not copied, or not to its end: {error}"));
+        return;
+    }
     context.messages.notice(&format!(
         "vault {id}: {} objects copied ({}), {} were there, {} removed",
         vault.copied,

@@ -220,6 +220,8 @@ pub struct CopyObject {
 pub struct CopiedObject {
     /// The vault, which is its site's.
     pub vault: Uuid,
+    /// Why it could not be copied, if it could not.
+    pub error: Option<String>,
     /// Objects that were copied.
     pub copied: u64,
     /// Their bytes.

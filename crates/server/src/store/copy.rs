@@ -9,7 +9,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use undercroft_model::api::{CopiedObject, CopyObject, CopyParams};
-use undercroft_vault::copy::{self, CopiedVault, CopyError, CopyPolicy, Watch, Which};
+use undercroft_vault::copy::{self, CopiedVault, CopyError, CopyPolicy, Failed, Watch, Which};
 use undercroft_vault::store;
 use undercroft_worker::chain;
 use uuid::Uuid;
@@ -91,14 +91,15 @@ pub async fn create(
             .and_then(|to| copy::copy(from.as_ref(), &to, &which, &policy, watch.as_ref()));
         let ended = match copied {
             Ok(copied) => {
-                let bad =
-                    copied.vaults.iter().any(|vault| !vault.damaged.is_empty() || vault.withheld.is_some());
+                let incomplete = |vault: &CopiedVault| !vault.damaged.is_empty() || vault.withheld.is_some();
+                let bad = !copied.failed.is_empty() || copied.vaults.iter().any(incomplete);
                 let (result, reason) = if bad {
                     ("failed", "Not everything could be copied, or removed from the copy.")
                 } else {
                     ("succeeded", "")
                 };
-                (result, reason.to_owned(), copied.vaults.into_iter().map(told).collect())
+                let told = copied.vaults.into_iter().map(told).chain(copied.failed.iter().map(told_failed));
+                (result, reason.to_owned(), told.collect())
             }
             Err(CopyError::Cancelled(_)) => ("aborted", "It was cancelled.".to_owned(), Vec::new()),
             Err(error) => ("failed", chain(&error), Vec::new()),
@@ -111,6 +112,7 @@ pub async fn create(
 fn told(vault: CopiedVault) -> CopiedObject {
     CopiedObject {
         vault: vault.vault,
+        error: None,
         copied: vault.copied,
         bytes: vault.bytes,
         kept: vault.kept,
@@ -119,6 +121,10 @@ fn told(vault: CopiedVault) -> CopiedObject {
         damaged: vault.damaged.into_iter().map(|damaged| (damaged.object, damaged.why)).collect(),
         withheld: vault.withheld.map(|withheld| (withheld.records, withheld.of)),
     }
+}
+
+fn told_failed(failed: &Failed) -> CopiedObject {
+    CopiedObject { vault: failed.vault, error: Some(chain(&failed.error)), ..CopiedObject::default() }
 }
 
 /// How far a copy is.

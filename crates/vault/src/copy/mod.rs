@@ -17,7 +17,7 @@ use crate::store::{Listed, Store, StoreError};
 
 use vault::Route;
 
-pub use report::{Copied, CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
+pub use report::{Copied, CopiedVault, CopyError, CopyPolicy, Damaged, Failed, Withheld};
 
 /// Which vaults are copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,10 @@ pub trait Watch: Sync {
 /// What is in the target already is not copied again, so a copy that was cut off goes on where it was. Nothing is ever
 /// removed that did not come from the source: the target keeps a list of what did.
 ///
+/// A vault that can't be copied keeps no other one from being copied: [`Copied::failed`] tells of it.
+///
 /// # Errors
-/// [`CopyError`]: a store fails, a vault of the target is another one, or the copy was stopped.
+/// [`CopyError`]: a store can't even be listed, there is no such vault, or the copy was stopped.
 pub fn copy(
     from: &dyn Store,
     to: &dyn Store,
@@ -66,7 +68,11 @@ pub fn copy(
         if watch.cancelled() {
             return Err(Cancelled.into());
         }
-        copied.vaults.push(Route { from, to, vault, watch }.copy(policy)?);
+        match (Route { from, to, vault, watch }).copy(policy) {
+            Ok(done) => copied.vaults.push(done),
+            Err(error @ CopyError::Cancelled(_)) => return Err(error),
+            Err(error) => copied.failed.push(Failed { vault, error }),
+        }
     }
     copied.only_in_target = vaults(to).map_err(CopyError::Target)?.difference(&there).copied().collect();
     Ok(copied)

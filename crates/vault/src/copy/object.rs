@@ -6,6 +6,7 @@ use super::report::CopyError;
 use crate::fragment::hex;
 use crate::seal::{HEADER_LEN, MAGIC};
 use crate::store::{Store, StoreError};
+use crate::vault::config_name;
 
 /// Bytes that are read back from an object's end.
 const END: usize = 64;
@@ -43,12 +44,26 @@ pub(super) fn order(name: &str) -> usize {
 pub(super) fn fetch(from: &dyn Store, vault: Uuid, name: &str, len: u64) -> Result<Fetched, CopyError> {
     match from.get(&format!("vaults/{vault}/{name}")) {
         Err(StoreError::Missing { .. }) => Ok(Fetched::Gone),
+        Err(error) if answers(from, vault) => {
+            let why = match error {
+                StoreError::Failed { source, .. } => source.to_string(),
+                other => other.to_string(),
+            };
+            Ok(Fetched::Damaged(format!("it can't be read: {why}")))
+        }
         Err(error) => Err(CopyError::Source(error)),
         Ok(bytes) => Ok(match fault(&bytes, vault, name, len) {
             Some(why) => Fetched::Damaged(why),
             None => Fetched::Whole(bytes),
         }),
     }
+}
+
+/// Whether the store gives anything of a vault at all: what it does not give then is that object's own fault.
+fn answers(from: &dyn Store, vault: Uuid) -> bool {
+    let gives = |name: &str| matches!(from.get(name), Ok(_) | Err(StoreError::Missing { .. }));
+    let keys = from.list(&format!("vaults/{vault}/keys/")).unwrap_or_default();
+    gives(&config_name(vault)) || keys.iter().any(|object| gives(&object.name))
 }
 
 /// What is wrong with an object, as far as that can be told without a key.

@@ -23,12 +23,23 @@ impl Default for CopyPolicy {
 }
 
 /// What was done, vault by vault.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Copied {
     /// The vaults that the source has.
     pub vaults: Vec<CopiedVault>,
+    /// Those of them that could not be copied.
+    pub failed: Vec<Failed>,
     /// Vaults that only the target has: they are left alone.
     pub only_in_target: Vec<Uuid>,
+}
+
+/// A vault that could not be copied.
+#[derive(Debug)]
+pub struct Failed {
+    /// The vault.
+    pub vault: Uuid,
+    /// Why. What was copied before stays, and is not copied again.
+    pub error: CopyError,
 }
 
 /// What was done with one vault.

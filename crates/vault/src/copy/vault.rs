@@ -103,11 +103,12 @@ impl Route<'_> {
         if keys.peek().is_none() {
             return Ok(());
         }
+        let mut unread = None;
         for key in keys {
             let name = format!("{}{}", self.front(), key.name);
             match self.from.get(&name) {
                 Err(StoreError::Missing { .. }) => continue,
-                Err(error) => return Err(CopyError::Source(error)),
+                Err(error) => unread = Some(CopyError::Source(error)),
                 Ok(ours) if ours == self.to.get(&name).map_err(CopyError::Target)? => return Ok(()),
                 Ok(_) => return Err(CopyError::OtherKeys { vault: self.vault }),
             }
@@ -117,7 +118,7 @@ impl Route<'_> {
         if self.source()?.iter().any(|object| packs.contains(&object.name)) {
             return Ok(());
         }
-        Err(CopyError::OtherKeys { vault: self.vault })
+        Err(unread.unwrap_or(CopyError::OtherKeys { vault: self.vault }))
     }
 
     /// Copies what the target lacks. Records go last, and only if nothing went from the source meanwhile: a sweep may
