@@ -9,7 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::faulty::{Call, Fault, Faulty};
 use common::keep::{Keeping, keeping, kept, record_of, report, trashed};
 use common::{SITE, Tree, backup_tree, chain, download, gunzip, noise, recovery, text, vault};
+use undercroft_model::Silent;
+use undercroft_vault::check::{self, Depth};
 use undercroft_vault::copy::{Copied, CopyError, CopyPolicy, Watch, Which, copy};
+use undercroft_vault::damage::DamagedPack;
+use undercroft_vault::fragment::{FragmentId, FragmentRef};
+use undercroft_vault::pack::PackId;
 use undercroft_vault::store::{self, LocalStore, Store};
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
@@ -408,4 +413,37 @@ fn a_vault_that_fails_is_told_and_the_others_are_copied() {
     assert!(matches!(copied.failed[0].error, CopyError::OtherKeys { vault } if vault == before));
     assert_eq!((copied.vaults.len(), copied.vaults[0].vault), (1, SITE));
     assert_eq!(scene.all_whole(), [1, 2, 3]);
+}
+
+/// What is damaged in the source is whole in the copy: the note of it stays where it belongs, and one that came along
+/// with an earlier release goes.
+#[test]
+fn a_note_of_damage_is_not_copied() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let data = scene.source.objects("packs/").into_iter().max_by_key(|pack| pack.len).unwrap();
+    let path = scene.source.folder.path().join(&data.name);
+    let mut damaged = std::fs::read(&path).unwrap();
+    damaged[5000] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let source: Arc<dyn Store> = scene.source.store.clone();
+    let proof = check::vault(&source, SITE, &recovery(), Depth::Content, &Silent).unwrap();
+    scene.source.vault.note_damage(&proof.damaged, 7).unwrap();
+    scene.copy().unwrap();
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
+    assert_eq!(vault(scene.folder.path()).damage_notes().unwrap(), []);
+
+    let (store, note) = (scene.store(), &scene.source.objects("damage/")[0].name);
+    let below = note.rsplit_once("/damage/").unwrap().1;
+    let ledger = format!("vaults/{SITE}/copied/0000000009-0123456789abcdef");
+    store.put(&ledger, format!("damage/{below}").as_bytes()).unwrap();
+    store.put(note, &source.get(note).unwrap()).unwrap();
+    let fragments = vec![FragmentRef { id: FragmentId([7; 32]), raw_len: 1, deflated_len: 1, crc: 1 }];
+    let own = DamagedPack { pack: PackId([7; 32]), fragments };
+    vault(scene.folder.path()).note_damage(&[own], 8).unwrap();
+    scene.copy().unwrap();
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
+    let left = vault(scene.folder.path()).damage_notes().unwrap();
+    assert_eq!(left.len(), 1, "what a check of the copy found stays");
+    assert_eq!(left[0].at, 8);
 }

@@ -34,6 +34,12 @@ const PARTS: [(&str, u8); 8] = [
     ("records/", 4),
 ];
 
+/// Whether an object, by its name below the vault's prefix, speaks of the store that it is in, and not of the vault: a
+/// note of damage. What is damaged in the source is whole in the copy.
+pub(super) fn is_of_its_store(name: &str) -> bool {
+    name.starts_with("damage/")
+}
+
 /// The place of an object in that order, by its name below the vault's prefix.
 pub(super) fn order(name: &str) -> usize {
     let known = PARTS.iter().position(|(part, _)| !part.is_empty() && name.starts_with(part));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Watch;
 use super::ledger::{Ledger, is_ledger};
-use super::object::{Fetched, fetch, order, store};
+use super::object::{Fetched, fetch, is_of_its_store, order, store};
 use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
 use crate::store::{Listed, Store, StoreError};
 
@@ -63,7 +63,7 @@ impl Route<'_> {
             for object in self.objects(&listed) {
                 // A record that came between the listings is for the next time.
                 let late = part.is_empty() && object.name.starts_with("records/");
-                if !late {
+                if !late && !is_of_its_store(&object.name) {
                     objects.insert(object.name, object.len);
                 }
             }
@@ -83,6 +83,7 @@ impl Route<'_> {
         let listed = self.target()?;
         self.is_same_vault(&self.objects(&listed))?;
         let mut ledger = Ledger::read(self.to, self.front(), &listed)?;
+        self.remove_notes(&listed, &ledger)?;
         for _ in 0..PASSES {
             if let Pass::Done(source) = self.pass(&mut ledger, &mut done)? {
                 if policy.remove {
@@ -94,6 +95,16 @@ impl Route<'_> {
             }
         }
         Err(CopyError::Restless { vault: self.vault })
+    }
+
+    /// Removes notes of damage that an earlier release brought along. They would hide what is whole here.
+    fn remove_notes(&self, listed: &[Listed], ledger: &Ledger<'_>) -> Result<(), CopyError> {
+        for object in self.objects(listed) {
+            if is_of_its_store(&object.name) && ledger.has(&object.name) {
+                self.to.delete(&format!("{}{}", self.front(), object.name)).map_err(CopyError::Target)?;
+            }
+        }
+        Ok(())
     }
 
     /// A vault of that name in the target must be this one: it has one of its keys objects, or one of its packs, whose
