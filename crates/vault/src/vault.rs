@@ -383,6 +383,11 @@ fn read_config(store: &dyn Store, id: Uuid) -> Result<Features, VaultError> {
     Ok(config.features)
 }
 
+/// Whether these bytes are a config of the vault, of whatever format.
+pub(crate) fn is_config_of(bytes: &[u8], id: Uuid) -> bool {
+    serde_json::from_slice::<ConfigFront>(bytes).is_ok_and(|front| front.undercroft_vault == id)
+}
+
 pub(crate) fn config_name(id: Uuid) -> String {
     format!("vaults/{id}/config")
 }

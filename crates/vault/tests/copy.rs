@@ -447,3 +447,28 @@ fn a_note_of_damage_is_not_copied() {
     assert_eq!(left.len(), 1, "what a check of the copy found stays");
     assert_eq!(left[0].at, 8);
 }
+
+/// What the source says of itself, and its keys, are checked as everything else is before they take the place of what
+/// the copy has.
+#[test]
+fn a_damaged_config_or_keys_object_takes_no_good_ones_place() {
+    for below in ["/config", "/keys/"] {
+        let scene = scene();
+        scene.copy().unwrap();
+        let all = scene.source.objects("");
+        let name = &all.iter().find(|object| object.name.contains(below)).unwrap().name;
+        let good = scene.store().get(name).unwrap();
+        let mut other = good[..good.len() - 1].to_vec();
+        let at =
+            if below == "/config" { good.windows(4).position(|four| four == b"5172").unwrap() } else { 12 };
+        other[at] ^= 1;
+        for bad in [&b""[..], &good[..good.len() / 2], &noise(1, 300), &other] {
+            std::fs::write(scene.source.folder.path().join(name), bad).unwrap();
+            let copied = scene.copy().unwrap();
+            let told: Vec<_> = copied.vaults[0].damaged.iter().map(|damaged| &damaged.object).collect();
+            assert_eq!(told, [name]);
+            assert!(scene.store().get(name).unwrap() == good);
+        }
+        assert_eq!(scene.all_whole(), [1, 2, 3]);
+    }
+}

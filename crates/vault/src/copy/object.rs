@@ -6,7 +6,7 @@ use super::report::CopyError;
 use crate::fragment::hex;
 use crate::seal::{HEADER_LEN, MAGIC};
 use crate::store::{Store, StoreError};
-use crate::vault::config_name;
+use crate::vault::{config_name, is_config_of};
 
 /// Bytes that are read back from an object's end.
 const END: usize = 64;
@@ -73,13 +73,16 @@ fn answers(from: &dyn Store, vault: Uuid) -> bool {
 }
 
 /// What is wrong with an object, as far as that can be told without a key.
-fn fault(bytes: &[u8], vault: Uuid, name: &str, len: u64) -> Option<String> {
+pub(super) fn fault(bytes: &[u8], vault: Uuid, name: &str, len: u64) -> Option<String> {
     if bytes.len() as u64 != len {
         return Some(format!("it has {} bytes and is listed with {len}", bytes.len()));
     }
     let hash = name.strip_prefix("packs/").or_else(|| name.strip_prefix("index/"));
     if hash.is_some_and(|hash| hash != hex(blake3::hash(bytes).as_bytes())) {
         return Some("its name is not the hash of its bytes".to_owned());
+    }
+    if name == "config" && !is_config_of(bytes, vault) {
+        return Some("it is not what a vault says of itself, or is another vault's".to_owned());
     }
     let (_, kind) = PARTS.get(order(name))?;
     let kinds: &[u8] = match kind {

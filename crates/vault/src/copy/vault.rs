@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Watch;
 use super::ledger::{Ledger, is_ledger};
-use super::object::{Fetched, fetch, is_of_its_store, order, store};
+use super::object::{Fetched, fault, fetch, is_of_its_store, order, store};
 use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
 use crate::store::{Listed, Store, StoreError};
 
@@ -118,8 +118,10 @@ impl Route<'_> {
         for key in keys {
             let name = format!("{}{}", self.front(), key.name);
             match self.from.get(&name) {
-                Err(StoreError::Missing { .. }) => continue,
+                Err(StoreError::Missing { .. }) => {}
                 Err(error) => unread = Some(CopyError::Source(error)),
+                // One that is damaged tells nothing.
+                Ok(ours) if fault(&ours, self.vault, &key.name, ours.len() as u64).is_some() => {}
                 Ok(ours) if ours == self.to.get(&name).map_err(CopyError::Target)? => return Ok(()),
                 Ok(_) => return Err(CopyError::OtherKeys { vault: self.vault }),
             }
