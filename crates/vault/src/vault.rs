@@ -1,6 +1,6 @@
 //! A vault: its objects' names, how it is made and how it is opened.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -203,19 +203,27 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] if the store fails or a segment is of a later release.
     pub fn read_index(&self) -> Result<Index, VaultError> {
-        self.read_index_and_unlisted().map(|(index, _)| index)
+        self.read_index_and_unlisted(&HashSet::new()).map(|(index, _)| index)
     }
 
-    /// The index, and the packs that no segment names.
-    pub(crate) fn read_index_and_unlisted(&self) -> Result<(Index, Vec<PackFacts>), VaultError> {
+    /// The index, and the packs that no segment names. Packs that are doomed come last: where another has a fragment
+    /// too, it is that one which counts.
+    pub(crate) fn read_index_and_unlisted(
+        &self,
+        doomed: &HashSet<PackId>,
+    ) -> Result<(Index, Vec<PackFacts>), VaultError> {
         let mut there: HashMap<String, u64> =
             self.store.list(&self.name("packs/"))?.into_iter().map(|l| (l.name, l.len)).collect();
-        let (mut index, noted) = (Index::default(), self.noted_damage()?);
+        let (mut index, noted, mut last) = (Index::default(), self.noted_damage()?, BTreeMap::new());
         for segment in self.store.list(&self.name("index/"))? {
             for pack in self.read_segment(&segment.name)? {
                 if there.remove(&self.pack_name(&pack.id)) == Some(pack.len) {
-                    noted.add(&mut index, &pack);
-                } else if !index.has_pack(&pack.id) {
+                    if doomed.contains(&pack.id) {
+                        last.insert(pack.id, pack);
+                    } else {
+                        noted.add(&mut index, &pack);
+                    }
+                } else if !index.has_pack(&pack.id) && !last.contains_key(&pack.id) {
                     index.add_lost(&pack);
                 }
             }
@@ -225,10 +233,11 @@ impl Vault {
         let mut unlisted = Vec::new();
         for (name, len) in left {
             if let Some(pack) = self.read_directory(&name, len)? {
-                noted.add(&mut index, &pack);
                 unlisted.push(pack);
             }
         }
+        let (undoomed, rest): (Vec<_>, Vec<_>) = unlisted.iter().partition(|pack| !doomed.contains(&pack.id));
+        undoomed.into_iter().chain(last.values()).chain(rest).for_each(|pack| noted.add(&mut index, pack));
         Ok((index, unlisted))
     }
 

@@ -326,6 +326,55 @@ fn deletes_come_late(swept_again: bool) {
     keeping.all_whole();
 }
 
+/// A sweep was stopped after its notice; a backup stored again what it may not rely on; the old deletes arrive while the
+/// next sweep removes its first pack. Segments come in any order, so this is tried some times.
+#[test]
+fn deletes_of_a_stopped_sweep_that_come_during_the_next_one_hit_nothing_that_lives() {
+    let mut removed = 0;
+    for _ in 0..8 {
+        let keeping = three();
+        let plan = keeping.plan(21, &bold()).unwrap();
+        assert!(!plan.rewrite.is_empty());
+        let old: Vec<_> = plan.rewrite.iter().chain(&plan.dead).map(|pack| pack.pack.clone()).collect();
+        keeping.store.misbehave(|_, call| {
+            matches!(call, Call::Put(name) if name.contains("/packs/")).then_some(Fault::Fail)
+        });
+        sweep::run(&keeping.vault, &plan, &Silent).unwrap_err();
+        keeping.store.behave();
+        keeping.backup(4, 22, 1000, &tree(3));
+        let next = keeping.plan(23, &bold()).unwrap();
+        let packs = keeping.folder.path().join(format!("vaults/{}/packs", common::SITE));
+        keeping.store.misbehave(move |_, call| {
+            if matches!(call, Call::Delete(name) if name.contains("/packs/")) {
+                for pack in &old {
+                    let _ = std::fs::remove_file(packs.join(pack));
+                }
+            }
+            None
+        });
+        removed += sweep::run(&keeping.vault, &next, &Silent).map_or(0, |swept| swept.packs.count);
+        keeping.store.behave();
+        keeping.all_whole();
+    }
+    assert!(removed > 0);
+}
+
+/// What a killed sweep gave notice of is stored again once, not by each backup.
+#[test]
+fn what_is_stored_again_after_a_killed_sweep_is_known_to_later_backups() {
+    for _ in 0..6 {
+        let keeping = three();
+        let plan = keeping.plan(21, &bold()).unwrap();
+        keeping.store.misbehave(|_, call| matches!(call, Call::Delete(_)).then_some(Fault::Fail));
+        sweep::run(&keeping.vault, &plan, &Silent).unwrap_err();
+        keeping.store.behave();
+        assert_eq!(keeping.objects("sweeps/").len(), 1);
+        backup_tree(&keeping.vault, &tree(3), None).unwrap();
+        let (_, _, stored) = backup_tree(&keeping.vault, &tree(3), None).unwrap();
+        assert_eq!(stored.bytes, 0);
+    }
+}
+
 /// Somebody brings a backup back at the moment at which the sweep condemns it: whatever was promised holds.
 #[test]
 fn a_backup_that_is_brought_back_at_the_last_moment_stays_or_the_answer_is_no() {

@@ -59,7 +59,7 @@ impl Session {
         vault.may(Operation::Write)?;
         let mut notices = vault.notices()?;
         let doomed = vault.doomed(&notices)?;
-        let (mut index, mut adopted) = vault.read_index_and_unlisted()?;
+        let (mut index, mut adopted) = vault.read_index_and_unlisted(&doomed)?;
         index.shun(&doomed);
         adopted.retain(|pack| !doomed.contains(&pack.id));
         let notice = notices.pop();

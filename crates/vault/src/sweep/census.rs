@@ -68,10 +68,11 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Reads the index and the packs' listing; nothing is alive yet.
-    pub fn begin(vault: &Vault) -> Result<Self, SweepError> {
+    /// Reads the index and the packs' listing; nothing is alive yet. What is in a doomed pack is looked for elsewhere
+    /// first: a delete that comes late may still take that pack at any moment.
+    pub fn begin(vault: &Vault, doomed: &HashSet<PackId>) -> Result<Self, SweepError> {
         let listed = vault.store.list(&vault.name("packs/")).map_err(VaultError::from)?;
-        let index = vault.read_index()?;
+        let (index, _) = vault.read_index_and_unlisted(doomed)?;
         let named = segments::named(vault)?;
         let mut packs = Vec::with_capacity(listed.len());
         for object in listed {

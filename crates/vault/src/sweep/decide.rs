@@ -48,12 +48,12 @@ pub fn plan(
     check_clock(&newest, policy, now)?;
 
     let mut plan = empty_plan(vault, &scene, policy, now);
-    let mut census = Census::begin(vault)?;
+    let doomed = vault.doomed(&scene.notices)?;
+    let mut census = Census::begin(vault, &doomed)?;
     plan.judge(&scene, &judgement, &mut census, observer)?;
     census.all_there()?;
     let orphans = scene.orphans(now, policy)?;
     plan.orphans = orphans.into_iter().map(|mark| mark.name.clone()).collect();
-    let doomed = vault.doomed(&scene.notices)?;
     choose_packs(&mut plan, &census, &doomed, now);
     plan.room = room(&plan, &census);
     plan.index = segments::reason(vault, &staying(&plan, &census))?;

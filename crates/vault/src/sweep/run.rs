@@ -36,7 +36,7 @@ pub fn run(vault: &Vault, plan: &SweepPlan, observer: &dyn Observer) -> Result<S
         return Err(changed("another sweep has begun since it was planned"));
     }
     is_as_planned(vault, plan)?;
-    let mut sweeper = Sweeper::new(vault, plan, observer);
+    let mut sweeper = Sweeper::new(vault, plan, observer, vault.doomed(&notices)?);
     if plan.is_empty() || sweeper.is_stopped() {
         return Ok(sweeper.swept);
     }
@@ -71,6 +71,8 @@ pub(super) struct Sweeper<'a> {
     pub vault: &'a Vault,
     plan: &'a SweepPlan,
     observer: &'a dyn Observer,
+    /// Packs that earlier sweeps gave notice of.
+    doomed: HashSet<PackId>,
     pub swept: Swept,
     /// Packs that no segment names any more or yet.
     homeless: Vec<PackFacts>,
@@ -79,9 +81,14 @@ pub(super) struct Sweeper<'a> {
 }
 
 impl<'a> Sweeper<'a> {
-    fn new(vault: &'a Vault, plan: &'a SweepPlan, observer: &'a dyn Observer) -> Self {
+    fn new(
+        vault: &'a Vault,
+        plan: &'a SweepPlan,
+        observer: &'a dyn Observer,
+        doomed: HashSet<PackId>,
+    ) -> Self {
         let (swept, homeless, sent) = (Swept::default(), Vec::new(), Vec::new());
-        Sweeper { vault, plan, observer, swept, homeless, sent }
+        Sweeper { vault, plan, observer, doomed, swept, homeless, sent }
     }
 
     fn is_stopped(&mut self) -> bool {
@@ -147,7 +154,7 @@ impl<'a> Sweeper<'a> {
 
     /// What is needed by all backups that have a record now.
     fn census(&self) -> Result<Census, SweepError> {
-        let mut census = Census::begin(self.vault)?;
+        let mut census = Census::begin(self.vault, &self.doomed)?;
         for backup in self.vault.records()? {
             let record = self.vault.read_record(backup).map_err(|source| {
                 let what = format!("the record of the backup {backup}");
