@@ -375,6 +375,26 @@ fn what_is_stored_again_after_a_killed_sweep_is_known_to_later_backups() {
     }
 }
 
+/// Stopped at any moment, a sweep leaves no pack beside the new one that has all that is needed of it.
+#[test]
+fn a_sweep_that_is_stopped_while_it_rewrites_leaves_nothing_twice() {
+    let mut stopped = 0;
+    for patience in 0.. {
+        let keeping = three();
+        let plan = keeping.plan(17, &bold()).unwrap();
+        let swept = sweep::run(&keeping.vault, &plan, &Patience(patience.into())).unwrap();
+        let there: Vec<_> = keeping.objects("packs/").into_iter().map(|pack| pack.name).collect();
+        let left = plan.rewrite.iter().filter(|pack| there.iter().any(|name| name.ends_with(&pack.pack)));
+        assert!(swept.written.count == 0 || left.count() == 0, "{patience}");
+        keeping.all_whole();
+        stopped += u32::from(swept.stopped && swept.written.count > 0);
+        if !swept.stopped {
+            break;
+        }
+    }
+    assert!(stopped > 0, "it was stopped while it rewrote");
+}
+
 /// Somebody brings a backup back at the moment at which the sweep condemns it: whatever was promised holds.
 #[test]
 fn a_backup_that_is_brought_back_at_the_last_moment_stays_or_the_answer_is_no() {

@@ -3,9 +3,9 @@
 //! [`plan`] looks and decides, and changes nothing; [`run`] carries a plan out. What is kept is read from the store
 //! alone: records, marks, manifests, index.
 //!
-//! It goes in the order opposite to writing: a backup is condemned, then loses its record, then its marks; segments
-//! that name dead packs are replaced; dead packs go; what is alive in packs that are mostly dead is sealed anew into
-//! new ones, which stand in the index before the old ones go. What guards it against backups that run all the same,
+//! It goes in the order opposite to writing: a backup is condemned, then loses its record, then its marks; what is alive
+//! in packs that are mostly dead is sealed anew into new ones, which stand in the index before the old ones go; segments
+//! that name dead packs are replaced; dead packs go. On a full store dead packs make room first. What guards it against backups that run all the same,
 //! and against deletes that come late, is told in the module of notices.
 
 mod census;

@@ -2,6 +2,7 @@
 //! where this one was cut off.
 
 use std::collections::HashSet;
+use std::mem::take;
 
 use undercroft_model::Observer;
 
@@ -18,6 +19,10 @@ use crate::index::PackFacts;
 use crate::pack::PackId;
 use crate::store::StoreError;
 use crate::vault::{Operation, Vault};
+
+/// So many packs are written before the old ones go. That frees room as the sweep goes on, and replaces the index's
+/// segments only so often.
+const BATCH: usize = 16;
 
 /// Carries a plan out. Safe to be killed at any point; the next plan finishes what was begun. Stops soon after
 /// `observer` says so, at a safe point, and says in [`Swept::stopped`] that it did.
@@ -140,14 +145,22 @@ impl<'a> Sweeper<'a> {
             dead.retain(|pack| !living.contains(pack));
             rewrite.retain(|pack| living.contains(pack));
         }
-        if !dead.is_empty() || rewrite.is_empty() {
-            self.remove_packs(&dead)?;
+        // What is needed comes first: a delete of an earlier sweep that comes late may take an old pack at any moment,
+        // and what is dead by the census may be the only other copy.
+        let mut left = match &census {
+            Some(census) => self.rewrite(&rewrite, census)?,
+            None => Vec::new(),
+        };
+        if !self.is_stopped() && (!dead.is_empty() || rewrite.is_empty()) {
+            self.remove_packs(&dead, true)?;
         }
-        if let Some(census) = &census
-            && !rewrite.is_empty()
-            && !self.is_stopped()
-        {
-            self.rewrite(&rewrite, census)?;
+        // That made room.
+        if let Some(census) = census.filter(|_| !dead.is_empty() && !left.is_empty() && !self.is_stopped()) {
+            left = self.rewrite(&left, &census)?;
+        }
+        if !left.is_empty() && !self.is_stopped() {
+            let why = "there is no room to write what is needed of old packs anew: they stay as they are";
+            self.refuse(self.vault.name("packs/"), why.to_owned());
         }
         Ok(())
     }
@@ -170,7 +183,7 @@ impl<'a> Sweeper<'a> {
     ///
     /// On a full disk there may be no room for a new segment until packs went. The index is derived, so that order is
     /// as safe; only then the old segments name, for a moment, what is gone.
-    fn remove_packs(&mut self, going: &[PackId]) -> Result<(), SweepError> {
+    fn remove_packs(&mut self, going: &[PackId], may_stop: bool) -> Result<(), SweepError> {
         let listed = self.vault.store.list(&self.vault.name("packs/")).map_err(VaultError::from)?;
         let gone: HashSet<_> = going.iter().copied().collect();
         let id = |name: &str| name.rsplit('/').next().and_then(unhex).map(PackId);
@@ -179,7 +192,7 @@ impl<'a> Sweeper<'a> {
         let indexed = self.replace_segments(&stay)?;
         for object in &listed {
             let Some(id) = id(&object.name).filter(|id| gone.contains(id)) else { continue };
-            if self.is_stopped() {
+            if may_stop && self.is_stopped() {
                 return Ok(());
             }
             self.sent.push(id);
@@ -214,22 +227,29 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    fn rewrite(&mut self, packs: &[PackId], census: &Census) -> Result<(), SweepError> {
+    /// Writes packs anew, and removes the old ones as soon as what is needed of them stands in the index. Those that
+    /// there was no room for.
+    fn rewrite(&mut self, packs: &[PackId], census: &Census) -> Result<Vec<PackId>, SweepError> {
         let mut rewriter = Rewriter::new(self.vault);
-        let mut full = false;
+        let (mut full, mut left) = (false, packs.to_vec());
         for pack in packs {
             if self.is_stopped() {
                 break;
             }
-            let name = self.vault.pack_name(pack);
             match rewriter.copy(*pack, |fragment| census.is_needed(fragment, pack)) {
                 Ok(()) => {}
                 Err(RewriteError::Vault(VaultError::Store(StoreError::Full { .. }))) => {
                     full = true;
                     break;
                 }
-                Err(error @ RewriteError::Damaged) => self.refuse(name, error.to_string()),
+                Err(error @ RewriteError::Damaged) => {
+                    self.refuse(self.vault.pack_name(pack), error.to_string());
+                    left.retain(|left| left != pack);
+                }
                 Err(RewriteError::Vault(error)) => return Err(error.into()),
+            }
+            if rewriter.written.len() >= BATCH {
+                self.replace(&mut rewriter, &mut left)?;
             }
         }
         if !full {
@@ -238,19 +258,23 @@ impl<'a> Sweeper<'a> {
                 other => other?,
             }
         }
-        if full {
-            let why = "there is no room to write what is needed of old packs anew: they stay as they are"
-                .to_owned();
-            self.refuse(self.vault.name("packs/"), why);
+        self.replace(&mut rewriter, &mut left)?;
+        Ok(if full { left } else { Vec::new() })
+    }
+
+    /// Removes the old packs that are done with, even when asked to stop: what was copied would lie about twice.
+    fn replace(&mut self, rewriter: &mut Rewriter<'_>, left: &mut Vec<PackId>) -> Result<(), SweepError> {
+        let (written, done) = (take(&mut rewriter.written), take(&mut rewriter.done));
+        if written.is_empty() && done.is_empty() {
+            return Ok(());
         }
-        for pack in &rewriter.written {
+        for pack in &written {
             self.swept.written.add(pack.len);
             self.swept.bytes.written += pack.len;
         }
-        let Rewriter { written, done, .. } = rewriter;
         self.homeless.extend(written);
-        // Even when asked to stop: what was copied would lie about twice.
-        self.remove_packs(&done)
+        left.retain(|pack| !done.contains(pack));
+        self.remove_packs(&done, false)
     }
 
     /// Removes an object; false if the store does not let it go.
