@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use undercroft_model::retention::Policy;
 use undercroft_model::{Element, Observer, Remark, Silent};
 use undercroft_vault::archive::write_range;
+use undercroft_vault::check::{self, Depth};
 use undercroft_vault::session::Session;
+use undercroft_vault::store::Store;
 use undercroft_vault::sweep::{self, Brake, SweepError, SweepPolicy, Swept};
 use undercroft_vault::{MarkError, VaultError};
 use uuid::Uuid;
@@ -393,6 +395,55 @@ fn a_sweep_that_is_stopped_while_it_rewrites_leaves_nothing_twice() {
         }
     }
     assert!(stopped > 0, "it was stopped while it rewrote");
+}
+
+/// A pack that was damaged, and healed by a later backup, is freed like any other, wherever the damage is in it.
+#[test]
+fn a_pack_with_damage_that_is_healed_is_written_anew() {
+    for from_end in [false, true] {
+        let keeping = three();
+        let third = keeping.read(3).unwrap();
+        let plan = keeping.plan(21, &bold()).unwrap();
+        let pack = &plan.rewrite.iter().max_by_key(|pack| pack.bytes).unwrap().pack;
+        let path = keeping.folder.path().join(format!("vaults/{}/packs/{pack}", common::SITE));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = if from_end { bytes.len() - 60 } else { 5000 };
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let store: Arc<dyn Store> = keeping.store.clone();
+        let check =
+            || check::vault(&store, common::SITE, &common::recovery(), Depth::Content, &Silent).unwrap();
+        let proof = check();
+        assert!(!proof.is_clean());
+        assert_eq!(proof.damaged.is_empty(), from_end);
+        keeping.vault.note_damage(&proof.damaged, 7).unwrap();
+        // Each has the content that was damaged: which of the three that is is not known.
+        for n in 1..4 {
+            keeping.backup(u128::from(n) + 10, 20, if n == 3 { 1000 } else { 0 }, &tree(n));
+        }
+        assert!(from_end || check().is_clean());
+        let swept = keeping.sweep(60);
+        assert_eq!((swept.refused.as_slice(), keeping.backups()), ([].as_slice(), vec![3, 13]));
+        assert!(!path.exists());
+        assert!(keeping.read(3).unwrap() == third);
+        assert!(check().is_clean());
+    }
+}
+
+/// What is needed and damaged, and not noted yet, is not given up: its pack stays.
+#[test]
+fn a_pack_with_damage_that_nobody_knew_of_stays() {
+    let keeping = three();
+    let plan = keeping.plan(21, &bold()).unwrap();
+    let pack = &plan.rewrite.iter().max_by_key(|pack| pack.bytes).unwrap().pack;
+    let path = keeping.folder.path().join(format!("vaults/{}/packs/{pack}", common::SITE));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let every = (1000..bytes.len() - 4000).step_by(1000);
+    every.for_each(|at| bytes[at] ^= 1);
+    std::fs::write(&path, &bytes).unwrap();
+    let swept = sweep::run(&keeping.vault, &plan, &Silent).unwrap();
+    assert!(swept.refused.iter().any(|refused| refused.why.contains("damaged")), "{swept:?}");
+    assert!(path.exists());
 }
 
 /// Somebody brings a backup back at the moment at which the sweep condemns it: whatever was promised holds.

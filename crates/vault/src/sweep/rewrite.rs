@@ -1,5 +1,6 @@
 //! Writing packs anew: what is needed of them is sealed again, for new packs.
 
+use super::segments;
 use crate::error::VaultError;
 use crate::fragment::FragmentRef;
 use crate::index::PackFacts;
@@ -31,7 +32,7 @@ struct Filling {
 /// Why a pack was not written anew.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RewriteError {
-    /// Its bytes are not what they should be: it stays as it is.
+    /// What is needed of it is not what it should be: it stays as it is.
     #[error("it is damaged, and stays as it is: check the vault")]
     Damaged,
     #[error(transparent)]
@@ -54,13 +55,17 @@ impl<'v> Rewriter<'v> {
     }
 
     /// Copies what is needed of a pack. The pack may go once it is among the [`done`](Self::done).
+    ///
+    /// The pack as a whole need not be what it was: one in which a check found damage is freed like any other once
+    /// nobody needs what is damaged, for each fragment that is needed is opened and proven by itself.
     pub fn copy(&mut self, id: PackId, is_needed: impl Fn(&FragmentRef) -> bool) -> Result<(), RewriteError> {
         let name = self.vault.pack_name(&id);
         let bytes = self.vault.store.get(&name).map_err(VaultError::from)?;
-        if PackId::of(&bytes) != id {
-            return Err(RewriteError::Damaged);
-        }
-        let facts = self.vault.read_directory(&name, bytes.len() as u64)?.ok_or(RewriteError::Damaged)?;
+        let facts = match self.vault.read_directory(&name, bytes.len() as u64)? {
+            Some(facts) => facts,
+            // Its end is damaged, which says what is in it. The index says it, too.
+            None => segments::find(self.vault, &id)?.ok_or(RewriteError::Damaged)?,
+        };
         let (secret, writer) = (&self.vault.keys.secret, &self.vault.keys.writer);
         let key = seal::open(&bytes, facts.kind, self.vault.id, secret, writer);
         let key = key.map_err(|_| RewriteError::Damaged)?;

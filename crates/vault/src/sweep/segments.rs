@@ -57,6 +57,18 @@ pub(super) fn named(vault: &Vault) -> Result<Named, VaultError> {
     Ok(named)
 }
 
+/// What a segment says of a pack.
+pub(super) fn find(vault: &Vault, pack: &PackId) -> Result<Option<PackFacts>, VaultError> {
+    for segment in vault.store.list(&vault.name("index/"))? {
+        let found =
+            facts(vault, &segment.name)?.unwrap_or_default().into_iter().find(|facts| facts.id == *pack);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
 fn segments(vault: &Vault) -> Result<Vec<Segment>, VaultError> {
     let listed = vault.store.list(&vault.name("index/"))?;
     let ids = |packs: Vec<PackFacts>| packs.into_iter().map(|pack| pack.id).collect();
