@@ -164,7 +164,7 @@ impl LastGood {
         }
         let mut until = None;
         for element in Element::ALL.into_iter().filter(|element| backup.is_good(*element)) {
-            let newer = env.iter().skip(at + 1).filter(|newer| newer.succeeds(backup, element));
+            let newer = env.iter().skip(at + 1).filter(|newer| newer.succeeds(element));
             match newer.map(|newer| newer.report.finished).min() {
                 None => return LastGood::Yes,
                 since => until = until.max(since),
@@ -178,8 +178,8 @@ impl LastGood {
         // A clock that went back must not let anything expire.
         let Some(expires) = policy.expire_last.filter(|since| *since <= now) else { return self };
         match self {
-            LastGood::Yes | LastGood::No(None) => LastGood::No(Some(expires)),
-            LastGood::No(Some(until)) => LastGood::No(Some(until.min(expires))),
+            LastGood::Yes => LastGood::No(Some(expires)),
+            LastGood::No(until) => LastGood::No(until.map(|until| until.min(expires))),
         }
     }
 }
@@ -198,13 +198,10 @@ impl Weighed<'_> {
         self.state.proof.is_some_and(|proof| !proof.good)
     }
 
-    /// Whether this newer backup makes an older one dispensable. One whose marks can't be read might be anything;
-    /// one that was found damaged is as good as another damaged one.
-    fn succeeds(&self, older: &Weighed<'_>, element: Element) -> bool {
-        self.is_good(element)
-            && !self.is_removed()
-            && !self.state.unread
-            && (!self.is_damaged() || older.is_damaged())
+    /// Whether this backup makes any older one dispensable. One whose marks can't be read might be anything; of one
+    /// that was found damaged it is not known which element is, so it can't stand for one that is damaged elsewhere.
+    fn succeeds(&self, element: Element) -> bool {
+        self.is_good(element) && !self.is_removed() && !self.state.unread && !self.is_damaged()
     }
 
     fn fate(&self, last_good: LastGood, now: Timestamp, policy: &Policy) -> Fate {
@@ -426,6 +423,20 @@ mod tests {
         assert_eq!(fates[&two[0].id], trash(10, 17, TrashWhy::Expired));
     }
 
+    /// One that was never the last good one expires as ever where the last good one does, too.
+    #[test]
+    fn what_was_gone_does_not_come_back_because_the_last_good_one_expires() {
+        let mut safety = report(2, 10, GOOD);
+        safety.safety = true;
+        let all = [report(0, 10, GOOD), report(1, 10, DOUBTFUL), safety];
+        let kept: Vec<_> = all.iter().map(|report| Kept { report, marks: &[] }).collect();
+        let policy = Policy { expire_last: Some(day(100)), ..Policy::default() };
+        let fates = fates(&kept, day(101), &policy.into());
+        assert_eq!(fates[&all[0].id], trash(100, 107, TrashWhy::Expired));
+        assert_eq!(fates[&all[1].id], gone(18, TrashWhy::Expired));
+        assert_eq!(fates[&all[2].id], gone(19, TrashWhy::Expired));
+    }
+
     #[test]
     fn a_doubtful_backup_neither_replaces_a_good_one_nor_is_kept_beyond_its_time() {
         let two = [(report(0, 10, GOOD), vec![]), (report(5, 10, DOUBTFUL), vec![])];
@@ -463,6 +474,17 @@ mod tests {
         assert_eq!(judge(&damaged, day(60)), [last, last]);
         let healed = [damaged[0].clone(), (report(5, 10, GOOD), vec![proven(6, false), proven(9, true)])];
         assert_eq!(judge(&healed, day(60)), [gone(17, TrashWhy::Expired), last]);
+    }
+
+    /// A proof is of the whole backup: two damaged ones may be damaged in different elements.
+    #[test]
+    fn a_damaged_backup_does_not_replace_another_damaged_one() {
+        let both = &[(Element::Files, ElementState::Good), (Element::Database, ElementState::Good)];
+        let damaged = |at| (report(at, 10, both), vec![proven(at + 1, false)]);
+        let last = Fate::Listed { until: None, why: ListedWhy::LastGood };
+        assert_eq!(judge(&[damaged(0), damaged(5)], day(60)), [last, last]);
+        let newer = [damaged(0), damaged(5), (report(50, 10, both), vec![])];
+        assert_eq!(judge(&newer, day(60))[..2], [57; 2].map(|day| gone(day, TrashWhy::Expired)));
     }
 
     #[test]
