@@ -12,7 +12,7 @@ use common::keep::{Keeping, bold, day, keeping, kept, record_of, report, restore
 use common::{Tree, backup_tree, chain, download, noise, text};
 use jiff::Timestamp;
 use undercroft_model::retention::Policy;
-use undercroft_model::{Element, Observer, Remark, Silent};
+use undercroft_model::{Element, Mark, Marked, Observer, Remark, Silent};
 use undercroft_vault::archive::write_range;
 use undercroft_vault::check::{self, Depth};
 use undercroft_vault::session::Session;
@@ -395,6 +395,30 @@ fn a_sweep_that_is_stopped_while_it_rewrites_leaves_nothing_twice() {
         }
     }
     assert!(stopped > 0, "it was stopped while it rewrote");
+}
+
+/// A newer backup is deleted, or found damaged, after the sweep was planned: the old one is the last good one again.
+#[test]
+fn a_backup_that_became_the_last_good_one_since_the_plan_stays() {
+    let details = serde_json::Value::Null;
+    let disproved = Marked::Proven { deep: false, good: false, summary: String::new(), details };
+    for said in [trashed(18), Mark { at: day(18), what: disproved }] {
+        let keeping = keeping();
+        keeping.backup(1, 0, 10, &tree(1));
+        keeping.backup(2, 5, 1000, &tree(2));
+        let plan = keeping.plan(18, &bold()).unwrap();
+        assert_eq!(plan.purge.len(), 1);
+        keeping.mark(2, &said).unwrap();
+        let swept = sweep::run(&keeping.vault, &plan, &Silent).unwrap();
+        assert_eq!((keeping.backups(), swept.refused.len()), (vec![1, 2], 1));
+        assert!(keeping.plan(18, &bold()).unwrap().purge.is_empty());
+        keeping.all_whole();
+    }
+    // What is said for a backup, and not against it, is in nobody's way.
+    let keeping = three();
+    let plan = keeping.plan(21, &bold()).unwrap();
+    keeping.mark(3, &kept(21, None)).unwrap();
+    assert_eq!(sweep::run(&keeping.vault, &plan, &Silent).unwrap().backups.len(), 2);
 }
 
 /// A pack that was damaged, and healed by a later backup, is freed like any other, wherever the damage is in it.

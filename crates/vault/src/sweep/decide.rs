@@ -199,6 +199,7 @@ fn empty_plan(vault: &Vault, scene: &Scene, policy: &SweepPolicy, now: Timestamp
         made: now,
         after: scene.notices.last().cloned(),
         records: scene.records(),
+        marks: scene.marks.iter().map(|(object, _)| object.name.clone()).collect(),
         policy: *policy,
         orphans: Vec::new(),
         purge: Vec::new(),

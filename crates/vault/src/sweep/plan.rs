@@ -68,6 +68,8 @@ pub struct SweepPlan {
     pub(crate) after: Option<String>,
     /// All backups that had a record.
     pub(crate) records: Vec<Uuid>,
+    /// The names of all marks that it saw.
+    pub(crate) marks: Vec<String>,
     /// How careful it is.
     pub(crate) policy: SweepPolicy,
     /// Marks of backups that are no more.

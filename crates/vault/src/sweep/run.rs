@@ -74,7 +74,7 @@ fn ids(packs: &[SweptPack]) -> Result<Vec<PackId>, SweepError> {
 /// A sweep under way.
 pub(super) struct Sweeper<'a> {
     pub vault: &'a Vault,
-    plan: &'a SweepPlan,
+    pub plan: &'a SweepPlan,
     observer: &'a dyn Observer,
     /// Packs that earlier sweeps gave notice of.
     doomed: HashSet<PackId>,
