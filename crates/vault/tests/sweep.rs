@@ -589,6 +589,55 @@ fn a_clock_that_jumped_stops_the_sweep() {
     assert_eq!(keeping.plan(900, &told).unwrap().purge.len(), 2);
 }
 
+/// A backup by a clock that jumped ahead does not make that clock right.
+#[test]
+fn a_backup_does_not_vouch_for_the_clock() {
+    let keeping = three();
+    let checked = SweepPolicy { most: 100, ..SweepPolicy::default() };
+    keeping.backup(4, 1500, 10, &tree(4));
+    keeping.backup(5, 1501, 10, &tree(4));
+    keeping.mark(5, &trashed(1501)).unwrap();
+    match brake(keeping.plan(1510, &checked)) {
+        Brake::ClockJumped { now, from, to } => {
+            assert_eq!((now, from, to), (day(1510), day(2), day(1500)))
+        }
+        other => panic!("{other}"),
+    }
+    let told = SweepPolicy { clock_is_right: true, ..checked };
+    let plan = keeping.plan(1510, &told).unwrap();
+    sweep::run(&keeping.vault, &plan, &Silent).unwrap();
+    assert_eq!(keeping.backups(), [4], "the fourth is the last good one");
+}
+
+/// What was deleted or made after a long rest, or was gone before it, is swept at once; the rest once things have gone
+/// on for long enough.
+#[test]
+fn a_vault_that_rested_is_swept_again() {
+    let checked = SweepPolicy { most: 100, ..SweepPolicy::default() };
+    let rested = |first: i64| {
+        let keeping = keeping();
+        keeping.backup(1, 0, first, &tree(1));
+        keeping.backup(2, 20, 1000, &tree(2));
+        keeping.backup(5, 50, 1000, &tree(2));
+        keeping.backup(3, 200, 5, &tree(3));
+        keeping.backup(4, 201, 1000, &tree(4));
+        keeping
+    };
+    let goes = |keeping: &Keeping, now| {
+        let plan = keeping.plan(now, &checked).map_err(|error| chain(&error))?;
+        Ok(plan.purge.iter().map(|purge| purge.backup.as_u128()).collect::<Vec<_>>())
+    };
+    let keeping = rested(40);
+    assert_eq!(goes(&keeping, 220), Ok(vec![1, 3]), "the first was gone on day 47");
+    keeping.mark(5, &trashed(210)).unwrap();
+    assert_eq!(goes(&keeping, 220), Ok(vec![1, 3, 5]));
+    let keeping = rested(60);
+    let why: Result<_, String> = goes(&keeping, 220);
+    assert!(why.as_ref().is_err_and(|why| why.contains("nothing happened in the vault between")), "{why:?}");
+    assert!(goes(&keeping, 300).is_err());
+    assert_eq!(goes(&keeping, 301), Ok(vec![1, 3]));
+}
+
 #[test]
 fn a_sweep_that_would_free_too_much_stops() {
     let keeping = keeping();

@@ -10,6 +10,7 @@ use undercroft_model::{Cancelled, Mark, Marked, Observer};
 use uuid::Uuid;
 
 use super::census::{Census, PackRow};
+use super::clock::{self, Gap};
 use super::error::{Brake, SweepError};
 use super::plan::{Purge, Room, SparedPack, SweepPlan, SweepPolicy, SweptPack, Waiting};
 use super::{Candidate, Judgement, segments};
@@ -63,6 +64,9 @@ pub fn plan(
         });
     }
     check_ahead(&plan, &newest)?;
+    let made = |id| judgement.times.get(&id).map(|[made, _]| *made);
+    let candidates = scene.candidates.iter().map(|candidate| (candidate, made(candidate.id)));
+    clock::check_jump(&plan, scene.gap(&judgement, &plan), candidates)?;
     check_share(&plan)?;
     Ok(plan)
 }
@@ -125,7 +129,7 @@ impl Scene {
                 newest = Newest { at, what: what.to_owned() };
             }
         };
-        see(judgement.latest, "a backup");
+        see(judgement.times.values().flatten().max().copied(), "a backup");
         for (object, mark) in &self.marks {
             see(Some(mark.at), &object.name);
         }
@@ -133,6 +137,13 @@ impl Scene {
             see(object.modified.and_then(|at| Timestamp::try_from(at).ok()), &object.name);
         }
         Ok(newest)
+    }
+
+    /// The recent time in which no backup was made and no mark set, longer than that is usual.
+    fn gap(&self, judgement: &Judgement, plan: &SweepPlan) -> Option<Gap> {
+        let times = judgement.times.values().flatten().copied();
+        let times = times.chain(self.marks.iter().map(|(_, mark)| mark.at)).collect();
+        Gap::recent(times, quiet(&plan.policy), plan.made)
     }
 
     /// Marks whose backup has no record: those that a sweep left when it was cut off, and others once they are old.
@@ -176,13 +187,16 @@ fn check_clock(newest: &Newest, policy: &SweepPolicy, now: Timestamp) -> Result<
 /// A clock that jumped ahead makes everything look expired. What tells is that nothing happened in the vault for
 /// longer than any schedule leaves it alone. It matters only if something would go.
 fn check_ahead(plan: &SweepPlan, newest: &Newest) -> Result<(), SweepError> {
-    let quiet = SignedDuration::try_from(plan.policy.quiet).unwrap_or(SignedDuration::MAX);
-    let limit = newest.at.checked_add(quiet).unwrap_or(Timestamp::MAX);
+    let limit = newest.at.checked_add(quiet(&plan.policy)).unwrap_or(Timestamp::MAX);
     let goes = !plan.purge.is_empty() || !plan.dead.is_empty();
     if plan.policy.clock_is_right || !goes || plan.made <= limit {
         return Ok(());
     }
     Err(SweepError::Braked(Brake::ClockAhead { now: plan.made, newest: newest.at }))
+}
+
+fn quiet(policy: &SweepPolicy) -> SignedDuration {
+    SignedDuration::try_from(policy.quiet).unwrap_or(SignedDuration::MAX)
 }
 
 fn check_share(plan: &SweepPlan) -> Result<(), SweepError> {

@@ -86,6 +86,18 @@ pub enum Brake {
         /// The newest thing that there is.
         newest: Timestamp,
     },
+    /// The clock may have been set ahead: what would go is no older, if a time in which nothing happened never was.
+    #[error(
+        "it is {now} by this clock, and nothing happened in the vault between {from} and {to}, so what was made before may only look too old: if the clock was not set ahead then, say that it is right"
+    )]
+    ClockJumped {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the last thing happened before.
+        from: Timestamp,
+        /// When the next one did.
+        to: Timestamp,
+    },
     /// More would go than is usual.
     #[error(
         "{frees} of {of} bytes would be freed, more than {limit} percent at once: if that is meant, say so"

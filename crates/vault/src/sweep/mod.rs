@@ -9,6 +9,7 @@
 //! and against deletes that come late, is told in the module of notices.
 
 mod census;
+mod clock;
 mod decide;
 mod error;
 mod notice;
@@ -48,8 +49,9 @@ pub struct Candidate {
 pub struct Judgement {
     /// The fate of each backup. One that is not named is kept, and the plan says so.
     pub fates: BTreeMap<Uuid, Fate>,
-    /// The latest time that any of the records tells of: the clock can't be right if it is before that.
-    pub latest: Option<Timestamp>,
+    /// When each backup was made, and when it was done, as far as the records tell. The clock can't be right if it is
+    /// before any of these, and may be wrong if two that follow each other lie far apart.
+    pub times: BTreeMap<Uuid, [Timestamp; 2]>,
 }
 
 /// Decides by retention: reads each record's `about` as a report. A record that isn't one is kept.
@@ -68,7 +70,7 @@ pub fn by_retention(policies: impl Into<Policies>, now: Timestamp) -> impl Fn(&[
                 Some(Kept { report, marks: &candidate.marks })
             })
             .collect();
-        let times = kept.iter().flat_map(|kept| [kept.report.moment, kept.report.finished]);
-        Judgement { latest: times.max(), fates: retention::fates(&kept, now, &policies) }
+        let times = kept.iter().map(|kept| (kept.report.id, [kept.report.moment, kept.report.finished]));
+        Judgement { times: times.collect(), fates: retention::fates(&kept, now, &policies) }
     }
 }

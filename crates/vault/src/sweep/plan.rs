@@ -16,7 +16,8 @@ pub struct SweepPolicy {
     pub most: u8,
     /// How much of what stays may be dead, in percent of what is alive, before packs are written anew.
     pub waste: u8,
-    /// How long nothing may have happened in a vault before its clock is doubted.
+    /// How long nothing may have happened in a vault before its clock is doubted; and how long things have to go on
+    /// after such a time before it is believed again.
     pub quiet: Duration,
     /// The clock is right, whatever the vault looks like.
     pub clock_is_right: bool,
