@@ -551,6 +551,68 @@ fn something_reachable_that_is_missing_stops_the_sweep() {
     assert_eq!(keeping.objects("").len() + 1, before.len(), "nothing was removed");
 }
 
+/// Every backup that needs what is missing is named; once they are all in the trash, the sweep goes on and keeps what
+/// is left of them.
+#[test]
+fn what_is_missing_of_backups_in_the_trash_stops_no_sweep() {
+    let keeping = keeping();
+    keeping.backup(1, 0, 10, &tree(1));
+    let before: BTreeSet<_> = keeping.objects("packs/").into_iter().map(|pack| pack.name).collect();
+    for n in 2..5 {
+        keeping.backup(n, 1, 1000, &tree(2));
+    }
+    keeping.backup(5, 2, 1000, &tree(3));
+    let packs = keeping.objects("packs/");
+    let of_second = packs.iter().filter(|pack| !before.contains(&pack.name) && pack.len > 300_000);
+    let lost = of_second.min_by_key(|pack| pack.modified).unwrap();
+    std::fs::remove_file(keeping.folder.path().join(&lost.name)).unwrap();
+    for n in 2..5 {
+        match brake(keeping.plan(18, &bold())) {
+            Brake::Missing { fragments, backups, object } => {
+                let named: Vec<_> = backups.iter().map(|(backup, _)| backup.as_u128()).collect();
+                assert_eq!(named, (n..5).collect::<Vec<_>>());
+                assert!(fragments > 0 && object == lost.name);
+            }
+            other => panic!("{other}"),
+        }
+        keeping.mark(n, &trashed(18)).unwrap();
+    }
+    let plan = keeping.plan(18, &bold()).unwrap();
+    assert_eq!(plan.notes.len(), 3);
+    let all = plan.notes.iter().all(|note| note.contains(&lost.name));
+    assert!(all && plan.notes.iter().any(|note| note.contains("0000-000000000004")), "{:?}", plan.notes);
+    let swept = sweep::run(&keeping.vault, &plan, &Silent).unwrap();
+    assert!(swept.backups.len() == 1 && swept.packs.count > 0, "{swept:?}");
+    // Whoever brings one back and has its content still has lost nothing.
+    keeping.mark(4, &restored(19)).unwrap();
+    keeping.backup(6, 19, 1000, &tree(2));
+    keeping.all_whole();
+    keeping.sweep(30);
+    assert_eq!(keeping.backups(), [4, 5, 6]);
+    keeping.all_whole();
+}
+
+/// Of a backup in the trash whose manifest is missing it is not known what it needs.
+#[test]
+fn a_missing_manifest_stops_the_sweep_even_in_the_trash() {
+    let keeping = three();
+    keeping.mark(3, &trashed(18)).unwrap();
+    let record = keeping.vault.read_record(Uuid::from_u128(3)).unwrap();
+    let index = keeping.vault.read_index().unwrap();
+    let root = &record.archives[0].manifest.fragments[0];
+    let pack = index.locate(root).unwrap().pack;
+    let pack: String = pack.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("vaults/{}/packs/{pack}", common::SITE);
+    std::fs::remove_file(keeping.folder.path().join(&name)).unwrap();
+    match keeping.plan(21, &bold()) {
+        Err(error @ SweepError::Unreadable { .. }) => {
+            let told = chain(&error);
+            assert!(told.contains("in the trash") && told.contains(&name), "{told}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_listing_that_contradicts_the_index_stops_the_sweep() {
     let keeping = three();

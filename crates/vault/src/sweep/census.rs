@@ -14,7 +14,7 @@ use super::error::{Brake, SweepError};
 use super::segments;
 use crate::error::VaultError;
 use crate::fetch::Fetcher;
-use crate::fragment::{FragmentRef, unhex};
+use crate::fragment::{FragmentId, FragmentRef, unhex};
 use crate::index::Index;
 use crate::manifest_io::{ManifestReader, descend};
 use crate::pack::{PackId, TRAILER_LEN};
@@ -43,12 +43,16 @@ impl PackRow {
     }
 }
 
-/// What living backups need and the vault does not have.
+/// What an archive of a backup that stays needs and the vault does not have.
+#[derive(Clone)]
 pub(super) struct Missing {
-    pub fragments: u64,
-    pub backup: Uuid,
-    pub archive: String,
-    pub object: String,
+    backup: Uuid,
+    archive: String,
+    fragments: u64,
+    /// The pack that the first of them was in.
+    object: String,
+    /// The first of them that is of its manifest: what else it needs can't be told then.
+    manifest: Option<FragmentId>,
 }
 
 /// Which fragments are needed.
@@ -60,11 +64,11 @@ pub(super) struct Census {
     pub packs: Vec<PackRow>,
     /// The row of each pack, by its number in the index.
     rows: HashMap<u32, usize>,
-    /// Manifests that were read.
-    seen: HashSet<[u8; 32]>,
+    /// Manifests that were read, and what was missing then, by its place.
+    seen: HashMap<[u8; 32], Option<usize>>,
     /// Bytes of all packs that are needed.
     pub living: u64,
-    pub missing: Option<Missing>,
+    missing: Vec<Missing>,
 }
 
 impl Census {
@@ -100,20 +104,24 @@ impl Census {
         let rows = packs.iter().enumerate().filter_map(row).collect();
         let alive = vec![0; index.len().div_ceil(64)];
         let (vault, index) = (vault.clone(), Arc::new(index));
-        let seen = HashSet::new();
-        Ok(Census { vault, index, alive, packs, rows, seen, living: 0, missing: None })
+        let (seen, missing) = (HashMap::new(), Vec::new());
+        Ok(Census { vault, index, alive, packs, rows, seen, living: 0, missing })
     }
 
     /// Counts everything that a backup needs as alive; gives the bytes that were not yet.
     pub fn add(&mut self, backup: Uuid, record: &Record, observer: &dyn Observer) -> Result<u64, SweepError> {
         let before = self.living;
         for archive in &record.archives {
-            if !self.seen.insert(digest(&archive.manifest)) {
+            let (digest, so_far) = (digest(&archive.manifest), self.missing.len());
+            if let Some(missing) = self.seen.get(&digest) {
+                let missing = missing.and_then(|at| self.missing.get(at)).cloned();
+                self.missing.extend(missing.map(|missing| missing.of(backup, archive)));
                 continue;
             }
-            match self.add_archive(backup, archive, observer) {
-                Err(SweepError::Vault(VaultError::MissingFragment { object, .. })) => {
-                    self.note_missing(backup, archive, || object);
+            let added = self.add_archive(backup, archive, observer);
+            match added {
+                Err(SweepError::Vault(VaultError::MissingFragment { fragment, object })) => {
+                    self.note_missing(backup, archive, Some(fragment), || object);
                 }
                 Err(SweepError::Vault(source)) => {
                     let what = format!("{} of the backup {backup}", archive.name);
@@ -121,6 +129,7 @@ impl Census {
                 }
                 other => other?,
             }
+            self.seen.insert(digest, (self.missing.len() > so_far).then_some(so_far));
         }
         Ok(self.living - before)
     }
@@ -158,7 +167,7 @@ impl Census {
             let found = place.and_then(|(number, pack)| Some((number, *self.rows.get(&pack)?)));
             let Some((number, row)) = found else {
                 let lost = self.index.lost(fragment).map(|pack| self.vault.pack_name(&pack));
-                self.note_missing(backup, archive, || {
+                self.note_missing(backup, archive, None, || {
                     lost.unwrap_or_else(|| "no pack that is known".to_owned())
                 });
                 continue;
@@ -175,9 +184,23 @@ impl Census {
         }
     }
 
-    fn note_missing(&mut self, backup: Uuid, archive: &ArchiveRecord, object: impl FnOnce() -> String) {
-        let first = || Missing { fragments: 0, backup, archive: archive.name.clone(), object: object() };
-        self.missing.get_or_insert_with(first).fragments += 1;
+    fn note_missing(
+        &mut self,
+        backup: Uuid,
+        archive: &ArchiveRecord,
+        manifest: Option<FragmentId>,
+        object: impl FnOnce() -> String,
+    ) {
+        match self.missing.last_mut().filter(|last| last.backup == backup && last.archive == archive.name) {
+            Some(last) => {
+                last.fragments += 1;
+                last.manifest = last.manifest.or(manifest);
+            }
+            None => {
+                let (archive, object) = (archive.name.clone(), object());
+                self.missing.push(Missing { backup, archive, fragments: 1, object, manifest });
+            }
+        }
     }
 
     /// Whether the copy of a fragment that is in this pack is needed.
@@ -187,14 +210,41 @@ impl Census {
         alive && self.index.number_of_pack(pack) == Some(at)
     }
 
-    /// The brake that stops the sweep if something is missing.
-    pub fn all_there(&self) -> Result<(), SweepError> {
-        self.missing.as_ref().map_or(Ok(()), |missing| {
-            let Missing { fragments, backup, archive, object } = missing;
-            let (fragments, backup) = (*fragments, *backup);
-            let (archive, object) = (archive.clone(), object.clone());
-            Err(SweepError::Braked(Brake::Missing { fragments, backup, archive, object }))
-        })
+    /// The brake that stops the sweep if something is missing of a backup that is listed. What is missing of one in the
+    /// trash stops nothing, as it would for as long as the trash holds it: what is still there of it is kept, and
+    /// sentences say what is not. That needs its manifest.
+    pub fn all_there(&self, trash: &HashSet<Uuid>) -> Result<Vec<String>, SweepError> {
+        let (listed, trash): (Vec<_>, Vec<_>) =
+            self.missing.iter().partition(|missing| !trash.contains(&missing.backup));
+        if let Some(first) = listed.first() {
+            let backups = listed.iter().map(|missing| (missing.backup, missing.archive.clone())).collect();
+            let fragments = listed.iter().map(|missing| missing.fragments).sum();
+            let object = first.object.clone();
+            return Err(SweepError::Braked(Brake::Missing { fragments, backups, object }));
+        }
+        for Missing { backup, archive, object, manifest, .. } in &trash {
+            if let Some(fragment) = *manifest {
+                let what =
+                    format!("the manifest of {archive} of the backup {backup}, which is in the trash,");
+                let source = VaultError::MissingFragment { fragment, object: object.clone() };
+                return Err(SweepError::Unreadable { what, source });
+            }
+        }
+        Ok(trash.into_iter().map(Missing::told).collect())
+    }
+}
+
+impl Missing {
+    /// The same for an archive with the same manifest.
+    fn of(self, backup: Uuid, archive: &ArchiveRecord) -> Missing {
+        Missing { backup, archive: archive.name.clone(), ..self }
+    }
+
+    fn told(&self) -> String {
+        let Missing { backup, archive, fragments, object, .. } = self;
+        format!(
+            "{fragments} pieces of {archive} of the backup {backup}, which is in the trash, are missing or damaged, the first of them in {object}; what there is of it is kept"
+        )
     }
 }
 

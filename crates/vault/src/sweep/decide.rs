@@ -52,7 +52,7 @@ pub fn plan(
     let doomed = vault.doomed(&scene.notices)?;
     let mut census = Census::begin(vault, &doomed)?;
     plan.judge(&scene, &judgement, &mut census, observer)?;
-    census.all_there()?;
+    plan.notes.extend(census.all_there(&plan.trash())?);
     let orphans = scene.orphans(now, policy)?;
     plan.orphans = orphans.into_iter().map(|mark| mark.name.clone()).collect();
     choose_packs(&mut plan, &census, &doomed, now);

@@ -44,18 +44,17 @@ pub enum SweepError {
 /// What stops a sweep before it changes anything.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Brake {
-    /// Something that a living backup needs is not there.
+    /// Something that a listed backup needs is not there.
     #[error(
-        "{fragments} pieces that {archive} of the backup {backup} needs are missing or damaged, the first of them in {object}: check the vault, and let the next backup heal it, or delete that backup"
+        "{fragments} pieces are missing or damaged, the first of them in {object}, and are needed by {}: check the vault, and let the next backup heal it, or delete what needs them",
+        listed(backups)
     )]
     Missing {
-        /// How many fragments are missing, in all backups.
+        /// How many fragments are missing, each counted for each backup that needs it.
         fragments: u64,
-        /// A backup that needs one.
-        backup: Uuid,
-        /// The archive that needs it.
-        archive: String,
-        /// The pack it was in, if that is known.
+        /// All backups that need one, each with the archive that does.
+        backups: Vec<(Uuid, String)>,
+        /// The pack that the first of them was in, if that is known.
         object: String,
     },
     /// The store's listing and what its objects say do not fit.
@@ -110,4 +109,18 @@ pub enum Brake {
         /// The share that is allowed, in percent.
         limit: u8,
     },
+}
+
+/// So many are named.
+const NAMED: usize = 30;
+
+fn listed(backups: &[(Uuid, String)]) -> String {
+    let named: Vec<_> = backups
+        .iter()
+        .take(NAMED)
+        .map(|(backup, archive)| format!("{archive} of the backup {backup}"))
+        .collect();
+    let more = backups.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    named.join(", ") + &more
 }

@@ -1,5 +1,6 @@
 //! The plan of a sweep, and what came of it: values that can be shown and kept.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -47,6 +48,11 @@ impl SweepPlan {
             && self.rewrite.is_empty()
             && self.orphans.is_empty()
             && self.index.is_none()
+    }
+
+    /// The backups that lie in the trash.
+    pub(crate) fn trash(&self) -> HashSet<Uuid> {
+        self.waits.iter().filter_map(|waiting| waiting.backup).collect()
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Sweeper<'a> {
             })?;
             census.add(backup, &record, self.observer)?;
         }
-        census.all_there()?;
+        census.all_there(&self.plan.trash())?;
         Ok(census)
     }
 
