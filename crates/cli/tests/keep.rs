@@ -90,6 +90,58 @@ fn a_backup_is_pinned_deleted_brought_back_and_removed() {
     assert!(checked.contains("The vault of shop is clean: 2 backups"), "{checked}");
 }
 
+/// The catalog alone knows of a backup whose record went: as long as it does, nothing that the backup needs may go.
+#[test]
+fn a_lost_record_is_told_and_nothing_is_swept_until_that_is_settled() {
+    let bench = Bench::new();
+    let (_, older, newer) = two_backups(&bench);
+    let record = |folder: &str| {
+        let row =
+            bench.list("shop.live").into_iter().find(|row| row["file"].as_str().unwrap().contains(folder));
+        let id = row.unwrap()["id"].as_str().unwrap().to_owned();
+        let found = sh(&format!("ls {}/vaults/*/records/{id}", bench.data().join("store").display()));
+        PathBuf::from(found.trim())
+    };
+    let (path, away) =
+        (record(older.split("_live_").nth(1).unwrap().split("_files").next().unwrap()), bench.path("away"));
+    fs::rename(&path, &away).unwrap();
+    let before = bench.stored();
+
+    let told = bench.fails(["vault:check", "shop"]);
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    assert!(told.contains(&format!("records/{name}: the store has lost this record")), "{told}");
+    assert!(
+        told.contains("_backup of shop.live, made at 20") && told.contains("put the file back from a copy"),
+        "{told}"
+    );
+    assert!(told.contains("backup:delete shop.live --file="), "{told}");
+    for sweep in [&["vault:sweep", "shop"][..], &["vault:sweep", "shop", "--dry-run"]] {
+        let told = bench.fails(sweep);
+        assert!(
+            told.contains("nothing was swept") && told.contains("_backup of shop.live, made at 20"),
+            "{told}"
+        );
+    }
+    bench.back_up("shop.live");
+    bench.fails(["vault:sweep", "shop"]);
+    assert!(bench.stored() >= before, "what the lost backup needs is there");
+
+    // It is as it was, as soon as the record is back.
+    fs::copy(&away, &path).unwrap();
+    let checked = said(&bench, &["vault:check", "shop"]);
+    assert!(checked.contains("is clean: 3 backups"), "{checked}");
+    assert!(!bench.archive("shop.live", &older).is_empty());
+
+    // Or it is given up, and is no problem any more.
+    fs::remove_file(&path).unwrap();
+    let told = said(&bench, &["backup:delete", "shop.live", &format!("--file={older}"), "--yes"]);
+    assert!(told.contains("Gave up the backup"), "{told}");
+    bench.ok(["vault:sweep", "shop", "--however-much"]);
+    let checked = said(&bench, &["vault:check", "shop"]);
+    assert!(checked.contains("is clean: 2 backups"), "{checked}");
+    assert!(bench.files("shop.live", "files").contains(&newer));
+}
+
 #[test]
 fn archives_are_browsed_and_compared_without_being_unpacked() {
     let bench = Bench::new();

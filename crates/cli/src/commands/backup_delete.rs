@@ -25,8 +25,11 @@ pub async fn run(context: &Context, args: BackupDelete) -> Result<(), Failure> {
         context.messages.notice("Nothing was deleted.");
         return Ok(());
     }
-    let trash = context.client.delete_backup(site.id, &env, folder).await?;
-    let until = trash.and_then(|trash| trash.until).map(|until| format!(" until {}", human_time(until)));
+    let Some(trash) = context.client.delete_backup(site.id, &env, folder).await? else {
+        context.messages.notice(&format!("Gave up the backup {folder}, which the store had lost before."));
+        return Ok(());
+    };
+    let until = trash.until.map(|until| format!(" until {}", human_time(until)));
     context.messages.notice(&format!(
         "Deleted the backup {folder}. `undercroft backup:undelete {} --file={folder}` brings it back{}.",
         args.site_env,

@@ -46,10 +46,17 @@ async fn find(app: &App, (site, env, folder): &Place) -> Result<(Uuid, Standing)
     Ok((site.id, app.find_any_backup(site.id, &env.name, folder).await?))
 }
 
-/// `DELETE …/backups/catalog/<folder>`: into the trash.
+/// `DELETE …/backups/catalog/<folder>`: into the trash. One that the store has lost is given up: there is nothing that
+/// could be brought back.
 pub async fn delete(State(app): State<Arc<App>>, Path(place): Path<Place>) -> Result<Json<Value>, ApiError> {
     let (site, backup) = find(&app, &place).await?;
     if backup.is_listed() {
+        let opener = Arc::clone(&app);
+        let recorded = blocking(move || opener.vault(site)?.records()).await??;
+        if !recorded.contains(&backup.report.id) {
+            app.catalog.forget_backup(backup.report.id).await?;
+            return Ok(Json(json!({ "trash": null })));
+        }
         let why = Marked::Trashed { why: TrashedWhy::Asked };
         app.mark(site, backup.report.id, vec![why]).await?;
     }

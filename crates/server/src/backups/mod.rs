@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod download;
 mod link;
 pub mod look;
+pub mod lost;
 pub mod marks;
 pub mod standing;
 pub mod token;

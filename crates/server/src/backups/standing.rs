@@ -89,7 +89,10 @@ impl App {
 
     /// All backups of an environment that the catalog knows, newest first.
     pub(crate) async fn standings(&self, site: Uuid, env: &EnvName) -> Result<Vec<Standing>, ApiError> {
-        let stored = self.catalog.backups(site, Some(env)).await?;
+        self.weigh(site, self.catalog.backups(site, Some(env)).await?).await
+    }
+
+    async fn weigh(&self, site: Uuid, stored: Vec<StoredBackup>) -> Result<Vec<Standing>, ApiError> {
         let kept: Vec<_> =
             stored.iter().map(|backup| Kept { report: &backup.report, marks: &backup.marks }).collect();
         let fates = fates(&kept, self.now(), &self.policies(site).await?);
@@ -98,6 +101,11 @@ impl App {
             Some(Standing { report, marks, fate })
         };
         Ok(stored.into_iter().filter_map(standing).collect())
+    }
+
+    /// All backups of a site that the catalog knows, those of environments that were removed among them.
+    pub(crate) async fn all_standings(&self, site: Uuid) -> Result<Vec<Standing>, ApiError> {
+        self.weigh(site, self.catalog.backups(site, None).await?).await
     }
 
     /// The backups of an environment that are listed, newest first.

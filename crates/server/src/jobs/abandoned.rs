@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use undercroft_catalog::{Catalog, CatalogError, Job, JobState};
+use undercroft_model::MarkState;
 use undercroft_model::api::RestoreParams;
 use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::backup_report;
@@ -63,16 +64,19 @@ impl App {
 pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Result<(), VaultError> {
     let fail = |error: CatalogError| VaultError::Source(std::io::Error::other(error));
     let known = catalog.backups(site, None).await.map_err(fail)?;
-    let marks = vault.marks()?;
+    let (marks, recorded) = (vault.marks()?, vault.records()?);
     for backup in &known {
         // What a program said of a backup that was stopped before it could write that down.
-        let marks = marks.get(&backup.report.id).map(Vec::as_slice).unwrap_or_default();
-        if backup.marks != marks {
+        let (id, finished) = (backup.report.id, backup.report.finished);
+        let marks = marks.get(&id).map(Vec::as_slice).unwrap_or_default();
+        // Without its record only this still knows what was said of it, unless a sweep says that it removed it.
+        let is_whole = recorded.contains(&id) || MarkState::of(marks, finished).condemned.is_some();
+        if is_whole && backup.marks != marks {
             catalog.set_marks(backup.report.id, marks).await.map_err(fail)?;
         }
     }
     let known: BTreeSet<Uuid> = known.into_iter().map(|backup| backup.report.id).collect();
-    for id in vault.records()? {
+    for id in recorded {
         if known.contains(&id) {
             continue;
         }

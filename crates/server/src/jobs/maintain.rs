@@ -5,9 +5,10 @@ use std::sync::Arc;
 use undercroft_catalog::{JobState, Site};
 use undercroft_model::Element;
 use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
+use undercroft_model::retention::Fate;
 use undercroft_vault::Vault;
 use undercroft_vault::check::{self, Depth};
-use undercroft_vault::sweep::{self, SweepError, SweepPlan, SweepPolicy, Swept};
+use undercroft_vault::sweep::{self, Brake, SweepError, SweepPlan, SweepPolicy, Swept};
 use undercroft_worker::chain;
 
 use super::Lease;
@@ -15,6 +16,7 @@ use super::abandoned::adopt_backups;
 use super::ended::Ended;
 use super::running::Running;
 use crate::app::{blocking, seconds};
+use crate::backups::{lost, standing::Standing};
 use crate::{ApiError, App};
 
 /// A sweep gives way to whoever waits for it; so often it looks.
@@ -40,6 +42,8 @@ impl App {
     ) -> Result<(), Ended> {
         running.restart([Element::Files]);
         let depth = if params.quick { Depth::Lists } else { Depth::Content };
+        // What is known before the store is looked at has its record by then.
+        let known = self.all_standings(site.id).await?;
         let app = Arc::clone(self);
         let proof = self.at_work(lease, running, move |observer| {
             let store = app.store()?;
@@ -52,7 +56,10 @@ impl App {
             }
             Ok::<_, undercroft_vault::VaultError>(proof)
         });
-        let proof = proof.await??;
+        let mut proof = proof.await??;
+        for report in lost::lost(&known, &proof.recorded) {
+            proof.problems.push(lost::problem(report, &site.name));
+        }
         let outcome = CheckOutcome {
             clean: proof.is_clean(),
             backups: proof.backups,
@@ -86,6 +93,9 @@ impl App {
         loop {
             let (opener, id) = (Arc::clone(self), site.id);
             let vault = blocking(move || opener.vault(id)).await??;
+            adopt_backups(&self.catalog, &vault, site.id).await?;
+            let known = self.all_standings(site.id).await?;
+            self.nothing_is_lost(&vault, &site, &known).await?;
             let done = self.sweep_once(lease, &vault, &params, dry_run, running).await?;
             let mut again = done.is_none();
             if let Some((plan, swept)) = &done {
@@ -99,7 +109,7 @@ impl App {
                 }
             }
             if !dry_run {
-                self.forget_swept(&vault, &site).await?;
+                self.forget_swept(&vault, &known).await?;
             }
             if !again || running.was_stopped() {
                 break;
@@ -171,14 +181,31 @@ impl App {
         }
     }
 
-    /// Takes what was removed from the store out of the catalog, too.
-    async fn forget_swept(self: &Arc<Self>, vault: &Vault, site: &Site) -> Result<(), Ended> {
-        adopt_backups(&self.catalog, vault, site.id).await?;
+    /// A sweep frees what no record names: before, each backup that somebody may want must have its record.
+    async fn nothing_is_lost(
+        self: &Arc<Self>,
+        vault: &Vault,
+        site: &Site,
+        known: &[Standing],
+    ) -> Result<(), Ended> {
         let lister = vault.clone();
-        let there = blocking(move || lister.records()).await??;
-        for known in self.catalog.backup_ids(site.id).await? {
-            if !there.contains(&known) {
-                self.catalog.forget_backup(known).await?;
+        let recorded = blocking(move || lister.records()).await??;
+        let Some(report) = lost::lost(known, &recorded).into_iter().next() else { return Ok(()) };
+        let what = format!(
+            "the record of the backup {} is not there, and nobody deleted it",
+            lost::name(report, &site.name)
+        );
+        Err(SweepError::Braked(Brake::Contradiction { what }).into())
+    }
+
+    /// Takes what was removed from the store out of the catalog, too. What was lost otherwise stays known.
+    async fn forget_swept(self: &Arc<Self>, vault: &Vault, known: &[Standing]) -> Result<(), Ended> {
+        let lister = vault.clone();
+        let recorded = blocking(move || lister.records()).await??;
+        let gone = |standing: &&Standing| matches!(standing.fate, Fate::Gone { .. });
+        for report in known.iter().filter(gone).map(|standing| &standing.report) {
+            if !recorded.contains(&report.id) {
+                self.catalog.forget_backup(report.id).await?;
             }
         }
         Ok(())

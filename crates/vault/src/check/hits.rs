@@ -278,7 +278,7 @@ impl Hits {
         if count > 0 {
             proof
                 .notes
-                .push(format!("{count} pieces of {bytes} bytes are needed by no backup: a sweep frees them"));
+                .push(format!("{count} pieces of {bytes} bytes are needed by no backup that has a record: a sweep frees them"));
         }
     }
 

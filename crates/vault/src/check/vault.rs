@@ -41,6 +41,9 @@ pub struct VaultProof {
     pub notes: Vec<String>,
     /// Backups whose records were read.
     pub backups: u64,
+    /// The backups that the store has a record of, whether it can be read or not.
+    #[serde(skip)]
+    pub recorded: Vec<Uuid>,
     /// Packs that were looked at.
     pub packs: u64,
     /// Fragments that were proven.
@@ -64,6 +67,7 @@ impl VaultProof {
             problems: Problems::default(),
             notes: Vec::new(),
             backups: 0,
+            recorded: Vec::new(),
             packs: 0,
             fragments: 0,
             read: 0,
@@ -97,6 +101,7 @@ pub fn vault(
     let mut findings = Findings::default();
     let mut proof = VaultProof::new(id, depth);
     contents.tell_of_strangers(&mut proof.notes);
+    proof.recorded.clone_from(&contents.records);
     let records = &contents.records;
     match objects::open(store, id, recovery, &contents.keys, records, &mut findings)? {
         Some(vault) => check_opened(&vault, &contents, observer, &mut findings, &mut proof)?,
