@@ -31,6 +31,19 @@ pub enum VaultError {
         /// The vault.
         vault: Uuid,
     },
+    /// The vault's keys are not there, and something that was sealed to them is. New ones would open nothing of it, and
+    /// would stand in the way of the old ones.
+    #[error(
+        "the store has lost {object}, without which nothing in the vault {vault} opens, and nothing was written to it: \
+         put back its folder keys/ from a copy of the store (what store:copy made); or, if there is none, move the \
+         folder vaults/{vault} of the store away, and a new vault is begun"
+    )]
+    KeysLost {
+        /// The vault.
+        vault: Uuid,
+        /// The keys' name in the store.
+        object: String,
+    },
     /// The store says that it has written an object, and does not have it.
     #[error(
         "the store took {object} and does not have it: nothing was recorded, the store is not to be trusted"

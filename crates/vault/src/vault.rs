@@ -96,18 +96,31 @@ impl Vault {
     /// any other, the caller lets only one at a time.
     ///
     /// # Errors
-    /// [`VaultError`] if the store fails, the vault is of a later release, or its keys don't open.
+    /// [`VaultError`] if the store fails, the vault is of a later release, its keys don't open, or they were lost.
     pub fn open_or_create(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
         match Vault::open(Arc::clone(&store), id, recovery) {
             Err(VaultError::Store(StoreError::Missing { .. })) => {}
             other => return other,
         }
-        Vault::create_keys(store.as_ref(), id, recovery)?;
+        if !Vault::has_keys(store.as_ref(), id, recovery)? {
+            Vault::create_keys(store.as_ref(), id, recovery)?;
+        }
         let config = Config { undercroft_vault: id, format: VERSION.into(), features: Features::default() };
         let text = serde_json::to_vec_pretty(&config).map_err(|error| VaultError::Source(error.into()))?;
         // The keys come first: a vault whose config is there has its keys.
         store.put(&config_name(id), &text)?;
         Vault::open(store, id, recovery)
+    }
+
+    /// Whether the keys are there, of a vault that has no config. They come before anything else: where there is
+    /// something without them, they were lost.
+    fn has_keys(store: &dyn Store, id: Uuid, recovery: &SecretKey) -> Result<bool, VaultError> {
+        let own = keys_name(id, &recovery.public());
+        let there = store.list(&format!("vaults/{id}/"))?;
+        match there.iter().any(|object| object.name == own) {
+            false if !there.is_empty() => Err(VaultError::KeysLost { vault: id, object: own }),
+            found => Ok(found),
+        }
     }
 
     fn create_keys(store: &dyn Store, id: Uuid, recovery: &SecretKey) -> Result<(), VaultError> {

@@ -162,6 +162,29 @@ fn an_object_under_another_name_is_refused() {
     assert!(read(folder, OLD).is_err() || read(folder, OLD).unwrap() == scene.old);
 }
 
+/// New keys over an old vault would open nothing that is there, and what is written with them would be lost as soon as
+/// the old ones are back.
+#[test]
+fn keys_that_were_lost_are_not_made_anew() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    let (place, away) = (folder.join(format!("vaults/{SITE}/keys")), folder.join("away"));
+    fs::remove_file(folder.join(format!("vaults/{SITE}/config"))).unwrap();
+    fs::rename(&place, &away).unwrap();
+    let before = objects(folder);
+    let store: Arc<dyn store::Store> = Arc::new(store::local(folder).unwrap());
+    for _ in 0..2 {
+        let error = Vault::open_or_create(Arc::clone(&store), SITE, &recovery()).err().unwrap();
+        assert!(matches!(error, VaultError::KeysLost { vault: SITE, .. }), "{error:?}");
+        assert!(error.to_string().contains(&format!("lost vaults/{SITE}/keys/")), "{error}");
+        assert_eq!(objects(folder), before, "nothing was written");
+    }
+    fs::rename(&away, &place).unwrap();
+    let (_, made) = backup(&common::vault(folder), Uuid::from_u128(3), &Tree::new(), None);
+    assert!(read(folder, OLD).unwrap() == scene.old);
+    assert!(read(folder, Uuid::from_u128(3)).unwrap() == made);
+}
+
 /// Files that are no objects of ours lie about in the store's folder: they harm nothing.
 #[test]
 fn strange_files_are_passed_over() {
