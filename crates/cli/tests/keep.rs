@@ -296,6 +296,27 @@ fn what_is_missing_for_a_new_beginning_is_told_and_nothing_is_left_in_the_way() 
     assert_eq!(bench.files("shop.live", "files")[0], newer);
 }
 
+/// The config says nothing that can't be known without it.
+#[test]
+fn a_vault_without_its_config_is_taken_in_all_the_same() {
+    let bench = Bench::new();
+    let (_, older, newer) = two_backups(&bench);
+    let archive = bench.archive("shop.live", &older);
+    let id = bench.ok(["site:info", "shop", "--field=id"]);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let _ = fs::remove_file(bench.data().join(file));
+    }
+    let config = bench.data().join("store/vaults").join(id.trim()).join("config");
+    fs::remove_file(&config).unwrap();
+    let told = said(&bench, &["catalog:rebuild"]);
+    assert!(told.contains("env:update"), "{told}");
+    assert!(config.exists());
+    assert_eq!(bench.files("shop.live", "files"), [newer, older.clone()]);
+    assert!(bench.archive("shop.live", &older) == archive);
+    let checked = said(&bench, &["vault:check"]);
+    assert!(checked.contains("is clean: 2 backups"), "{checked}");
+}
+
 #[test]
 fn a_store_whose_key_was_lost_is_not_sealed_to_a_new_one() {
     let bench = Bench::new();

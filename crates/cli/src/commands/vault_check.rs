@@ -13,7 +13,10 @@ use crate::output::human_size;
 pub async fn run(context: &Context, args: VaultCheck) -> Result<(), Failure> {
     let sites = lookup::sites(&context.client, args.site.as_deref()).await?;
     if sites.is_empty() {
-        context.messages.warning("You have no sites. Add one with `undercroft site:add FOLDER`.");
+        context.messages.warning(
+            "You have no sites. Add one with `undercroft site:add FOLDER`, or take in what a store has with \
+             `undercroft catalog:rebuild`.",
+        );
     }
     let mut all_clean = true;
     for site in sites {

@@ -31,7 +31,8 @@ pub async fn rebuild(State(app): State<Arc<App>>) -> Result<Json<RebuiltObject>,
     for id in vaults {
         let (opener, mut problems) = (Arc::clone(&app), Vec::new());
         let found = blocking(move || {
-            let vault = opener.vault(id)?;
+            // What a lost config said is made anew.
+            let vault = opener.vault_to_write(id)?;
             let found = read(&vault, &mut problems)?;
             Ok::<_, VaultError>((found, problems))
         });

@@ -63,10 +63,10 @@ pub(super) fn open(
             if matches!(source, OpenError::Newer(_) | OpenError::Feature(_)) {
                 return Err(error);
             }
-            "it is damaged, and nothing but this check opens the vault without it; delete it, and the next backup makes it anew"
+            "it is damaged, and nothing but this check opens the vault without it; delete it, and the next backup or catalog:rebuild makes it anew"
         }
         VaultError::Store(StoreError::Missing { name, .. }) if *name == config => {
-            "it is missing, and nothing but this check opens the vault without it; the next backup makes it anew"
+            "it is missing, and nothing but this check opens the vault without it; the next backup or catalog:rebuild makes it anew"
         }
         VaultError::Object { object, .. } if *object == own => {
             return Ok(closed(&own, true, records, findings));
