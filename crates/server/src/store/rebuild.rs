@@ -39,7 +39,10 @@ pub async fn rebuild(State(app): State<Arc<App>>) -> Result<Json<RebuiltObject>,
         match found.await? {
             Ok((found, problems)) => {
                 told.problems.extend(problems);
-                app.take_in(id, found, &mut told).await?;
+                // Whatever stands in the way of one vault must not keep the others out.
+                if let Err(error) = app.take_in(id, found, &mut told).await {
+                    told.problems.push(format!("the vault {id}: {}", error.message));
+                }
             }
             Err(error) => told.problems.push(format!("the vault {id}: {}", chain(&error))),
         }
@@ -102,13 +105,37 @@ impl App {
             let Some(environment) = environments.get_mut(&one.report.env) else { continue };
             environment.backups += 1;
             if !known.contains(&one.report.id) {
-                self.catalog.adopt_backup(&one.report).await?;
-                environment.taken_in += 1;
+                match self.adopt(&one.report).await? {
+                    None => environment.taken_in += 1,
+                    Some(problem) => {
+                        told.problems.push(problem);
+                        continue;
+                    }
+                }
             }
             self.catalog.set_marks(one.report.id, &one.marks).await?;
         }
         told.environments.extend(environments.into_values());
         Ok(())
+    }
+
+    /// Takes a backup in. If that can't be: what stands in the way.
+    async fn adopt(&self, report: &BackupReport) -> Result<Option<String>, ApiError> {
+        let Err(error) = self.catalog.adopt_backup(report).await else { return Ok(None) };
+        // It was being made when the store was looked through.
+        if self.catalog.backup(report.id).await?.is_some() {
+            return Ok(None);
+        }
+        let BackupReport { id, site, env, folder, .. } = report;
+        let why = match self.catalog.backups(*site, Some(env)).await? {
+            known if known.iter().any(|one| one.report.folder.started == folder.started) => {
+                "the catalog has another backup of that environment that was begun in the same second"
+                    .to_owned()
+            }
+            _ => chain(&error),
+        };
+        let name = format!("the backup {id} of the vault {site}, {folder} of its environment {env}");
+        Ok(Some(format!("{name}, is not taken in, and stays in the store: {why}")))
     }
 
     async fn take_in_site(&self, id: Uuid, newest: &Found) -> Result<Site, ApiError> {
@@ -146,8 +173,11 @@ impl App {
             return Ok(false);
         }
         let settings = one.about.get("settings").cloned();
-        let settings: EnvSettings =
+        let mut settings: EnvSettings =
             settings.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default();
+        // A record says what held when it was written. That the last good backup may expire must be said anew: it may
+        // have been withdrawn since, and what expires by mistake is lost.
+        settings.expire_last = None;
         let created = one.report.moment;
         let environment = Environment { site: site.id, name: env.clone(), created, settings };
         self.catalog.add_environment(&environment).await?;
