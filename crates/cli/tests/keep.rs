@@ -143,6 +143,33 @@ fn a_lost_record_is_told_and_nothing_is_swept_until_that_is_settled() {
 }
 
 #[test]
+fn what_was_not_read_is_not_called_good() {
+    let bench = Bench::new();
+    let site = add_small_site(&bench);
+    bench.back_up("shop.live");
+    for all in [&[][..], &["--all"]] {
+        let told = bench.fails([&["backup:verify", "shop.live", "--element=database"], all].concat());
+        assert!(told.contains("1 of 1 backups of shop.live have no database"), "{told}");
+        assert!(!told.contains("is good") && !told.contains("still restores"), "{told}");
+    }
+    let told = said(&bench, &["backup:verify", "shop.live", "--element=files"]);
+    assert!(told.contains("_files.tar.gz is good") && !told.contains("_code."), "{told}");
+    // An element that could not be captured is told; the others are proven.
+    fs::rename(site.join("uploads"), site.join("away")).unwrap();
+    bench.fails(["backup:create", "shop.live"]);
+    let told = said(&bench, &["backup:verify", "shop.live"]);
+    assert!(
+        told.contains("_files.tar.gz: there is nothing to read, since it could not be backed up"),
+        "{told}"
+    );
+    assert!(told.contains("_code.tar.gz is good") && !told.contains("_files.tar.gz is good"), "{told}");
+    let told = bench.fails(["backup:verify", "shop.live", "--all", "--element=files"]);
+    assert!(told.contains("1 of 2 backups of shop.live have no files"), "{told}");
+    let verified = bench.ok(["backup:list", "shop.live", "--field=verified"]);
+    assert_eq!(verified, "read\n\n\n", "no proof of what was not read, nor against it");
+}
+
+#[test]
 fn archives_are_browsed_and_compared_without_being_unpacked() {
     let bench = Bench::new();
     let (_, older, newer) = two_backups(&bench);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use undercroft_model::api::{VerifiedArchive, VerifiedBackup};
 use undercroft_model::{
-    BackupReport, Cancelled, Element, EnvName, EnvSettings, Facts, Observer, Silent, SiteName,
+    BackupReport, Cancelled, Element, ElementReport, ElementState, EnvName, EnvSettings, Facts, Observer,
+    Silent, SiteName,
 };
 use undercroft_site::database::SqlCheck;
 use undercroft_site::git;
@@ -113,8 +114,10 @@ impl Verifier<'_> {
                 continue;
             }
             let name = report.archive_name(*element).to_string();
-            let Some(archive) = record.archive(&name) else { continue };
-            archives.push(self.archive(report.id, *element, archive, one.facts.as_ref())?);
+            archives.push(match record.archive(&name) {
+                Some(archive) => self.archive(report.id, *element, archive, one.facts.as_ref())?,
+                None => without_archive(name, one),
+            });
         }
         let good = archives.iter().all(|archive| archive.problems_total == 0);
         Ok(VerifiedBackup { folder, good, archives })
@@ -223,6 +226,19 @@ impl Verifier<'_> {
             Err(why) => verified.notes.push(format!("its repository could not be checked out here: {why}")),
         }
     }
+}
+
+/// What is said of an element that has no archive: it could not be captured then, or what was captured is lost.
+fn without_archive(archive: String, element: &ElementReport) -> VerifiedArchive {
+    let mut verified = VerifiedArchive { archive, ..VerifiedArchive::default() };
+    if element.state == ElementState::Failed {
+        let why = element.error.as_deref().unwrap_or("no reason is known");
+        verified.notes.push(format!("there is nothing to read, since it could not be backed up: {why}"));
+    } else {
+        verified.problems_total = 1;
+        verified.problems.push("the backup's record should have it, and lacks it".to_owned());
+    }
+    verified
 }
 
 fn not_restored(error: &PartError) -> String {

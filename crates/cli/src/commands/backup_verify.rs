@@ -36,11 +36,14 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
     }
     let outcome: VerifyOutcome = serde_json::from_value(done.outcome.clone()).unwrap_or_default();
     for backup in &outcome.backups {
+        if !backup.was_read() {
+            context.messages.warning(&format!("Nothing of {} was read.", backup.folder));
+        }
         for archive in &backup.archives {
-            if archive.problems_total == 0 {
-                context.messages.notice(&format!("{} is good: {}.", archive.archive, archive.proven));
-            } else {
+            if archive.problems_total > 0 {
                 context.messages.warning(&format!("{} is damaged:", archive.archive));
+            } else if !archive.proven.is_empty() {
+                context.messages.notice(&format!("{} is good: {}.", archive.archive, archive.proven));
             }
             for problem in &archive.problems {
                 context.messages.warning(&format!("  {problem}"));
@@ -63,7 +66,7 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
         return Ok(());
     }
     context.messages.error_text(reason(&done));
-    if !outcome.backups.is_empty() {
+    if outcome.backups.iter().any(|backup| !backup.good) {
         context.messages.notice(
             "What is not damaged still restores: backup:restore and backup:get tell what they can't. What the site \
              still has heals with the next backup:create.",

@@ -78,12 +78,19 @@ pub struct VerifiedBackup {
     pub archives: Vec<VerifiedArchive>,
 }
 
+impl VerifiedBackup {
+    /// Whether any archive was read. Of a backup of which none was, nothing is known.
+    pub fn was_read(&self) -> bool {
+        self.archives.iter().any(|archive| !archive.proven.is_empty() || archive.problems_total > 0)
+    }
+}
+
 /// What a proof found in one archive.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct VerifiedArchive {
     /// Its name.
     pub archive: String,
-    /// What was proven, as words.
+    /// What was proven, as words; empty if nothing was read.
     pub proven: String,
     /// What is wrong, a sentence each; the first of many.
     pub problems: Vec<String>,

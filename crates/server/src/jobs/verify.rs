@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use undercroft_catalog::{Environment, JobState, Site};
-use undercroft_model::Marked;
 use undercroft_model::api::{VerifiedBackup, VerifyOutcome, VerifyParams};
+use undercroft_model::{Element, Marked};
 use undercroft_worker::restore::JournalPlace;
 use undercroft_worker::{VerifyError, VerifyOrder, chain, verify};
 
@@ -60,6 +60,7 @@ impl App {
         let vault = blocking(move || opener.vault(site_id)).await??;
         let (place, worker, folder) = (self.workplace(vault), self.jobs.worker(), self.data.restores());
         let (deep, whole) = (params.deep, params.elements.is_empty());
+        let asked = asked_of(&params.elements);
         let order = VerifyOrder {
             id: lease.id,
             site: site.id,
@@ -76,7 +77,7 @@ impl App {
         let proven = proven.await??;
         for (id, backup) in &proven {
             // A proof of a part says nothing of the whole, unless what it says is bad.
-            if whole || !backup.good {
+            if whole && backup.was_read() || !backup.good {
                 let mark = Marked::Proven {
                     deep,
                     good: backup.good,
@@ -94,7 +95,22 @@ impl App {
             let reason = format!("{bad} of {} backups of {who} are damaged.", outcome.backups.len());
             return Err(Ended { state: JobState::Failed, reason });
         }
+        let unread = outcome.backups.iter().filter(|backup| !backup.was_read()).count();
+        if unread > 0 {
+            let all = outcome.backups.len();
+            return Err(Ended::failed(format!(
+                "{unread} of {all} backups of {who} have no {asked}: nothing of them was read."
+            )));
+        }
         self.end_well(lease).await
+    }
+}
+
+/// What was to be read, in words.
+fn asked_of(elements: &[Element]) -> String {
+    match elements {
+        [] => "archive".to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
     }
 }
 
