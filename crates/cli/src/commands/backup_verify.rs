@@ -29,12 +29,33 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
     }
     let mut stop = Stop::listen()?;
     let workflow = context.client.create_workflow(site.id, &env, "verify", &params).await?;
-    let done = follow(context, &site, workflow, &mut stop, "Nothing will be said of the backups.").await?;
+    let stopping = "What is said of the backups that are done stays.";
+    let done = follow(context, &site, workflow, &mut stop, stopping).await?;
+    let outcome: VerifyOutcome = serde_json::from_value(done.outcome.clone()).unwrap_or_default();
+    tell(context, &outcome);
     if done.result.as_deref() == Some("aborted") {
         context.messages.warning("The verification was stopped.");
         return Err(Failure::Interrupted);
     }
-    let outcome: VerifyOutcome = serde_json::from_value(done.outcome.clone()).unwrap_or_default();
+    if done.result.as_deref() == Some("succeeded") {
+        let count = outcome.backups.len();
+        context.messages.notice(&match count {
+            1 => format!("The backup of {} is good.", args.site_env),
+            _ => format!("All {count} backups of {} are good.", args.site_env),
+        });
+        return Ok(());
+    }
+    context.messages.error_text(reason(&done));
+    if outcome.backups.iter().any(|backup| !backup.good) {
+        context.messages.notice(
+            "What is not damaged still restores: backup:restore and backup:get tell what they can't. What the site \
+             still has heals with the next backup:create.",
+        );
+    }
+    Err(Failure::Told)
+}
+
+fn tell(context: &Context, outcome: &VerifyOutcome) {
     for backup in &outcome.backups {
         if !backup.was_read() {
             context.messages.warning(&format!("Nothing of {} was read.", backup.folder));
@@ -57,20 +78,4 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
             }
         }
     }
-    if done.result.as_deref() == Some("succeeded") {
-        let count = outcome.backups.len();
-        context.messages.notice(&match count {
-            1 => format!("The backup of {} is good.", args.site_env),
-            _ => format!("All {count} backups of {} are good.", args.site_env),
-        });
-        return Ok(());
-    }
-    context.messages.error_text(reason(&done));
-    if outcome.backups.iter().any(|backup| !backup.good) {
-        context.messages.notice(
-            "What is not damaged still restores: backup:restore and backup:get tell what they can't. What the site \
-             still has heals with the next backup:create.",
-        );
-    }
-    Err(Failure::Told)
 }

@@ -6,9 +6,9 @@ use undercroft_catalog::{JobState, Site};
 use undercroft_model::Element;
 use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
 use undercroft_model::retention::Fate;
-use undercroft_vault::Vault;
-use undercroft_vault::check::{self, Depth};
+use undercroft_vault::check::{self, Depth, VaultProof};
 use undercroft_vault::sweep::{self, Brake, SweepError, SweepPlan, SweepPolicy, Swept};
+use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::chain;
 
 use super::Lease;
@@ -47,14 +47,14 @@ impl App {
         let app = Arc::clone(self);
         let proof = self.at_work(lease, running, move |observer| {
             let store = app.store()?;
-            let proof = check::vault(&store, site.id, &app.recovery.0, depth, observer)?;
-            // Noted, it heals with the next backup that meets the same content.
-            if !proof.damaged.is_empty() || !proof.disproved.is_empty() {
-                let vault = Vault::open(store, site.id, &app.recovery.0)?;
-                vault.note_damage(&proof.damaged, app.now().as_second())?;
-                vault.take_back_damage(&proof.disproved)?;
+            let mut proof = check::vault(&store, site.id, &app.recovery.0, depth, observer)?;
+            if let Err(error) = app.note_damage(&proof) {
+                proof.notes.push(format!(
+                    "what is damaged could not be noted, so it does not heal yet; check again later: {}",
+                    chain(&error)
+                ));
             }
-            Ok::<_, undercroft_vault::VaultError>(proof)
+            Ok::<_, VaultError>(proof)
         });
         let mut proof = proof.await??;
         for report in lost::lost(&known, &proof.recorded) {
@@ -77,6 +77,16 @@ impl App {
             return Err(Ended { state: JobState::Failed, reason });
         }
         self.end_well(lease).await
+    }
+
+    /// Noted, damage heals with the next backup that meets the same content.
+    fn note_damage(&self, proof: &VaultProof) -> Result<(), VaultError> {
+        if proof.damaged.is_empty() && proof.disproved.is_empty() {
+            return Ok(());
+        }
+        let vault = self.vault(proof.vault)?;
+        vault.note_damage(&proof.damaged, self.now().as_second())?;
+        vault.take_back_damage(&proof.disproved)
     }
 
     pub(super) async fn run_sweep(

@@ -1,7 +1,8 @@
 //! Runs a verification, and writes on the backups what it found.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
 use undercroft_catalog::{Environment, JobState, Site};
 use undercroft_model::api::{VerifiedBackup, VerifyOutcome, VerifyParams};
 use undercroft_model::{Element, Marked};
@@ -71,25 +72,29 @@ impl App {
             elements: params.elements,
             deep,
         };
-        let proven = self.at_work(lease, running, move |observer| {
-            verify(&order, &place, JournalPlace { folder: &folder, worker }, observer)
+        let proven = Arc::<Mutex<Vec<_>>>::default();
+        let (app, done, runtime) = (Arc::clone(self), Arc::clone(&proven), Handle::current());
+        let read = self.at_work(lease, running, move |observer| {
+            let places = JournalPlace { folder: &folder, worker };
+            verify(&order, &place, places, observer, &mut |id, mut backup| {
+                // A proof of a part says nothing of the whole, unless what it says is bad.
+                if whole && backup.was_read() || !backup.good {
+                    let marked = runtime.block_on(app.mark(site_id, id, vec![mark_of(&backup, deep)]));
+                    if let (Err(error), Some(archive)) = (marked, backup.archives.last_mut()) {
+                        let why = error.message;
+                        archive.notes.push(format!("that it was proven could not be written down: {why}"));
+                    }
+                }
+                done.lock().unwrap_or_else(PoisonError::into_inner).push(backup);
+            })
         });
-        let proven = proven.await??;
-        for (id, backup) in &proven {
-            // A proof of a part says nothing of the whole, unless what it says is bad.
-            if whole && backup.was_read() || !backup.good {
-                let mark = Marked::Proven {
-                    deep,
-                    good: backup.good,
-                    summary: summary(backup),
-                    details: serde_json::to_value(backup).unwrap_or_default(),
-                };
-                self.mark(site_id, *id, vec![mark]).await?;
-            }
-        }
-        let outcome = VerifyOutcome { backups: proven.into_iter().map(|(_, backup)| backup).collect() };
+        let read = read.await?;
+        let backups = std::mem::take(&mut *proven.lock().unwrap_or_else(PoisonError::into_inner));
+        let outcome = VerifyOutcome { backups };
         let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
-        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        let told = self.catalog.set_outcome(lease.id, lease.fence, json).await;
+        read?;
+        told?;
         let bad = outcome.backups.iter().filter(|backup| !backup.good).count();
         if bad > 0 {
             let reason = format!("{bad} of {} backups of {who} are damaged.", outcome.backups.len());
@@ -103,6 +108,15 @@ impl App {
             )));
         }
         self.end_well(lease).await
+    }
+}
+
+fn mark_of(backup: &VerifiedBackup, deep: bool) -> Marked {
+    Marked::Proven {
+        deep,
+        good: backup.good,
+        summary: summary(backup),
+        details: serde_json::to_value(backup).unwrap_or_default(),
     }
 }
 
