@@ -36,7 +36,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let facts = Snapshot::open(&target, &Silent)?.dump(&kept, &Silent)?;
     let dump = kept.dump();
     println!("dumped {} rows in {:.2} s", facts.rows, began.elapsed().as_secs_f64());
-    let order = Order { target: &target, dump: &dump, facts: Some(&facts), rewrite: None, observer: &Silent };
+    let order = Order {
+        target: &target,
+        dump: &dump,
+        facts: Some(&facts),
+        rewrite: None,
+        absent_is_removed: false,
+        observer: &Silent,
+    };
     let staged = stage(&order, Uuid::from_u128(0xABCD_1234 << 96), None, Way::Switch)?;
     let began = Instant::now();
     prepare(&staged, &order)?;

@@ -1,6 +1,6 @@
 //! What was dumped comes back, whatever is live.
 
-use undercroft_site::database::restore::{Way, clean_up, plan, prepare, stage, switch, switch_back};
+use undercroft_site::database::restore::{Order, Way, clean_up, plan, prepare, stage, switch, switch_back};
 use undercroft_testkit::mariadb::{Server, huge_row};
 use undercroft_testkit::{mysql, newer};
 
@@ -183,4 +183,33 @@ fn a_plan_of_another_programs_dump_removes_nothing() {
     let dump = Dump::foreign(b"CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES (1);\n".to_vec());
     let (_, plan) = plan(&order(&target, &dump, &told), ID, None, Way::Switch).unwrap();
     assert!(plan.tables.is_empty() && plan.notes.iter().any(|note| note.contains("no list")), "{plan:?}");
+}
+
+#[test]
+fn a_table_that_was_brought_back_is_removed_when_that_is_taken_back() {
+    for way in [Way::Switch, Way::InPlace] {
+        let server = server();
+        server.run_sql(
+            "CREATE DATABASE shop; USE shop; CREATE TABLE a (id INT PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY);
+             INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); CREATE TABLE child (a INT, KEY key_a (a), CONSTRAINT has_a
+             FOREIGN KEY (a) REFERENCES a (id))",
+        );
+        let (target, told) = (target(&server, "shop"), Told::default());
+        let dump = Dump::of(&target);
+        server.run_sql("SET foreign_key_checks = 0; USE shop; DROP TABLE a; UPDATE b SET id = 2");
+        let before = Dump::of(&target);
+        let only = ["a".to_owned(), "b".to_owned()];
+        restore(&order(&target, &dump, &told), Some(&only), way).unwrap();
+        assert_eq!(server.query("SELECT * FROM shop.a; SELECT * FROM shop.b"), "1\n1\n");
+
+        let refused = stage(&order(&target, &before, &told), ID, Some(&only), way).unwrap_err();
+        assert_eq!(refused.to_string(), "the dump has no tables a");
+        let back = Order { absent_is_removed: true, ..order(&target, &before, &told) };
+        let (_, plan) = plan(&back, ID, Some(&only), way).unwrap();
+        assert!(plan.tables[0].is_removed() && plan.tables[0].name == "a", "{plan:?}");
+        restore(&back, Some(&only), way).unwrap();
+        assert_is(&server, "shop", &before);
+        restore(&back, Some(&only[..1]), way).unwrap();
+        assert_is(&server, "shop", &before);
+    }
 }

@@ -134,6 +134,7 @@ impl Dump<'_> {
             dump: &self.sections,
             facts: source.facts.as_ref(),
             rewrite: self.replace.as_ref().map(|replace| replace as &dyn Rewrite),
+            absent_is_removed: false,
             observer,
         }
     }

@@ -30,6 +30,9 @@ pub struct Order<'a> {
     pub facts: Option<&'a DatabaseFacts>,
     /// Changes rows on their way.
     pub rewrite: Option<&'a dyn Rewrite>,
+    /// Whether tables that are asked for and are not in the dump are to be removed, rather than the restore refused:
+    /// a restore that brought a table back is taken back so.
+    pub absent_is_removed: bool,
     /// Told of what is done, and asked whether it is still wanted.
     pub observer: &'a dyn Observer,
 }

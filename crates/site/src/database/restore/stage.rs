@@ -40,7 +40,7 @@ pub(super) fn stage_with(
     way: Way,
 ) -> Result<Staged, RestoreError> {
     let staged = names(id, look.schema.clone(), only.map(<[String]>::to_vec), way);
-    if let Some(only) = only {
+    if let Some(only) = only.filter(|_| !order.absent_is_removed) {
         are_there(order.dump, only)?;
     }
     let longest = order.facts.map_or(0, |facts| facts.longest_row);
