@@ -282,7 +282,8 @@ impl<'s> Switch<'s> {
         };
         let Some(since) = since else { return };
         let late = Late { from: &self.tree, to: &self.live, since, element: self.staged.element, observer };
-        for unit in self.made.units.iter().filter(|unit| unit.old.is_some()) {
+        // Where nothing was when it was prepared, something may have come since.
+        for unit in &self.made.units {
             late.carry(&unit.path, if direction == Direction::Forward { unit.old } else { unit.new });
         }
         // What can't be synced now will be soon.

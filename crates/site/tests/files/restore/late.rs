@@ -64,3 +64,49 @@ fn an_upload_after_the_switch_survives_switching_back() {
         assert!(site.path(there).exists(), "{there}");
     }
 }
+
+#[test]
+fn what_came_to_a_place_where_nothing_was_is_carried_over() {
+    let (site, archive) = Site::planted();
+    fs::remove_file(site.path("top.txt")).unwrap();
+    fs::remove_dir_all(site.path("2025")).unwrap();
+    let safety = site.safety();
+    let (staged, _) = site.prepared(&archive, Some(&safety), Some(&["top.txt", "2025"]));
+    plant(&site.live, &["2025/late.jpg"]);
+    fs::write(site.path("top.txt"), "uploaded meanwhile").unwrap();
+    switch(&staged, &site.watch).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    for there in ["2025/late.jpg", "2025/d.jpg"] {
+        assert_eq!(fs::read_to_string(site.path(there)).unwrap(), there);
+    }
+    let lost = site.watch.heard(Weight::Lost);
+    let told = |lost: &String| lost.starts_with("top.txt: was changed while");
+    assert!(!lost.is_empty() && lost.iter().all(told), "{lost:?}");
+}
+
+#[test]
+fn what_the_site_made_again_while_it_had_no_folder_is_carried_over() {
+    let (site, archive) = Site::planted();
+    fs::remove_dir_all(&site.live).unwrap();
+    let (staged, _) = site.prepared(&archive, None, None);
+    plant(&site.live, &["2025/late.jpg"]);
+    switch(&staged, &site.watch).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    for there in ["2025/late.jpg", "2025/d.jpg", "top.txt"] {
+        assert_eq!(fs::read_to_string(site.path(there)).unwrap(), there);
+    }
+    site.watch.assert_whole();
+}
+
+#[test]
+fn what_came_into_a_restored_folder_survives_switching_back() {
+    let (site, archive) = Site::planted();
+    fs::remove_dir_all(site.path("2025")).unwrap();
+    let (staged, _) = site.prepared(&archive, None, Some(&["2025"]));
+    settle();
+    switch(&staged, &site.watch).unwrap();
+    plant(&site.live, &["2025/late.jpg"]);
+    switch_back(&staged, &site.watch).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    assert!(site.path("2025/late.jpg").exists() && !site.path("2025/d.jpg").exists());
+}
