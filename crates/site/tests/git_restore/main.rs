@@ -8,6 +8,7 @@
 mod bench;
 mod brought;
 mod killed;
+mod modes;
 mod moves;
 mod random;
 mod refused;

@@ -122,7 +122,9 @@ pub enum RestoreError {
         what: &'static str,
     },
     /// We may not write there.
-    #[error("{} can't be written by this user: run as the repository's owner or as root", .0.display())]
+    #[error(
+        "the repository's owner may not write in {}, and could not change that: give the folder to the owner, or run as that user or as root", .0.display()
+    )]
     NotWritable(PathBuf),
     /// The repository moved after the restore was staged.
     #[error(

@@ -2,9 +2,10 @@
 //!
 //! The commit's tree is the work tree: tracked files as they are, and the untracked ones that the restore removes or
 //! writes over. Its parents are the commit that the branch was at, and one whose tree is the index. Its message says
-//! what HEAD and the branch were.
+//! what HEAD and the branch were, and the permissions of what the restore changes, where git would give others.
 
 use super::desk::{Desk, path_of};
+use super::modes::{self, Mode};
 use super::view::{self, View, Wishes};
 use super::{Part, RestoreError};
 use crate::git::GitError;
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub tip: Option<String>,
     /// The commit that keeps the index; `None` if no work tree followed.
     pub index: Option<String>,
+    /// Permissions that git does not keep, of what the restore changed.
+    pub modes: Vec<Mode>,
 }
 
 /// Keeps the state of a repository under a reference, and gives what was seen of its work tree, whose index then
@@ -66,6 +69,7 @@ pub(super) fn save(
         line("Branch", part.branch.as_deref()),
         line("Tip", part.tip.as_deref()),
         line("Index", index.as_deref()),
+        view.as_ref().map(|view| modes::lines(&modes::of(desk, view))).unwrap_or_default(),
     ]
     .concat();
     let kept = commit(desk, &tree, &parents, &message)?;
@@ -175,7 +179,8 @@ pub(super) fn load(desk: &Desk<'_>, reference: &str) -> Result<Option<State>, Re
     };
     let whole = |id: &Option<String>| id.iter().all(|id| ObjectId::parse(id.as_bytes()).is_some());
     let head = value("Head").ok_or_else(damaged)?;
-    let state = State { commit, head, branch: value("Branch"), tip: value("Tip"), index: value("Index") };
+    let (branch, tip, index) = (value("Branch"), value("Tip"), value("Index"));
+    let state = State { commit, head, branch, tip, index, modes: modes::parse(message) };
     if !whole(&state.tip) || !whole(&state.index) {
         return Err(damaged().into());
     }

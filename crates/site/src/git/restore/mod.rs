@@ -16,6 +16,7 @@ mod bring;
 mod desk;
 mod error;
 mod keep;
+mod modes;
 mod plan;
 mod stage;
 mod switch;
@@ -221,7 +222,8 @@ pub fn clean_up(staged: &Staged) -> Result<(), RestoreError> {
 /// files that were put aside. What is there now is kept under `refs/undercroft/undone/<id>`. May be called again.
 ///
 /// # Errors
-/// [`RestoreError`]; [`RestoreError::NothingKept`] if there is nothing to go back to.
+/// [`RestoreError`]; all is as it was, unless it is [`RestoreError::HalfWay`]. [`RestoreError::NothingKept`] if there
+/// is nothing to go back to.
 pub fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
     undo::undo(repository, id)
 }

@@ -8,7 +8,7 @@ use undercroft_model::CodeRevision;
 use super::desk::Desk;
 use super::stage::{self, Looked};
 use super::view::{View, Wishes};
-use super::{Order, Plan, RestoreError};
+use super::{Order, Plan, RestoreError, modes};
 use crate::git::between::{between, has_commit};
 use crate::git::oid::ObjectId;
 use crate::git::shadow::Scratch;
@@ -44,6 +44,7 @@ pub(super) fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
     }
     let wishes = Wishes { protect: &order.protect, remove_untracked: order.remove_untracked };
     if let Some((desk, view)) = own.view(&wishes)? {
+        modes::check(&desk, &view)?;
         fill(&mut plan, &own, &desk, &view)?;
     }
     let archive = order.objects.as_deref().map(crate::git::find).transpose()?;

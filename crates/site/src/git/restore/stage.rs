@@ -9,7 +9,7 @@ use undercroft_model::CodeRevision;
 
 use super::desk::{Desk, Repo, path_of};
 use super::view::{View, Wishes};
-use super::{Order, Part, RestoreError, Staged};
+use super::{Order, Part, RestoreError, Staged, modes};
 use crate::git::between::has_commit;
 use crate::git::command::{Git, run};
 use crate::git::config::Config;
@@ -140,11 +140,10 @@ impl Looked {
             let (commit, shallow) = (self.part.commit.clone(), self.shadow.shallow.is_some());
             return Err(RestoreError::NoCommit { repository: repository(), commit, shallow });
         }
-        for folder in [Some(&repo.git_dir), Some(&repo.common_dir), repo.work_tree.as_ref()] {
-            let Some(folder) = folder else { continue };
-            if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err() {
-                return Err(RestoreError::NotWritable(folder.clone()));
-            }
+        let desk = Desk::reading(repo, &self.shadow, &self.config)?;
+        let folders = [&repo.git_dir, &repo.common_dir].map(|folder| folder.clone().into_os_string());
+        if let Some(folder) = modes::closed(&desk, &folders)?.pop() {
+            return Err(RestoreError::NotWritable(folder.into()));
         }
         self.check_branch()?;
         if self.part.follows {
@@ -280,7 +279,9 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
     let own = look(order, &scratch)?;
     own.check()?;
     let wishes = Wishes { protect: &order.protect, remove_untracked: order.remove_untracked };
-    own.view(&wishes)?;
+    if let Some((desk, view)) = own.view(&wishes)? {
+        modes::check(&desk, &view)?;
+    }
     let mut notes = Vec::new();
     let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
     let modules = own.submodules(&scratch, archive.as_ref(), &mut notes)?;

@@ -8,7 +8,7 @@ use super::keep::{self, BEFORE};
 use super::stage::check_lock;
 use super::travel::{self, Begun};
 use super::view::View;
-use super::{Part, RestoreError, Staged};
+use super::{Part, RestoreError, Staged, modes};
 use crate::git::shown;
 
 /// Switches, or goes on with a switch that was killed.
@@ -19,7 +19,8 @@ pub(super) fn switch(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
         None if is_done(&desk, staged, part)? => return Ok(()),
         None => begin(&desk, staged, part)?,
     };
-    travel::forward(&desk, part, &begun)
+    let modes = keep::load(&desk, &staged.reference(BEFORE))?.map(|before| before.modes).unwrap_or_default();
+    travel::forward(&desk, part, &begun, &modes)
 }
 
 /// Whether the repository was switched, and what that needed is cleaned up already.
@@ -38,6 +39,9 @@ fn begin(desk: &Desk<'_>, staged: &Staged, part: &Part) -> Result<Begun, Restore
     }
     let reference = staged.reference(BEFORE);
     let view = keep::save(desk, part, &part.commit, &staged.wishes(), &reference)?;
+    if let Some(view) = &view {
+        modes::check(desk, view)?;
+    }
     let tree = match &view {
         Some(view) => tree_to_lay(desk, view, &part.commit)?,
         None => part.commit.clone(),
@@ -77,7 +81,7 @@ pub(super) fn back(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
     let state = keep::load(&desk, &staged.reference(BEFORE))?
         .ok_or_else(|| RestoreError::NothingKept { repository: part.repo.called.clone(), id: staged.id })?;
     let from = if part.follows { travel::laid_out(&desk, &begun)? } else { desk.new_index() };
-    travel::back(&desk, &state, &from)?;
+    travel::back(&desk, &state, &from, &state.modes)?;
     Begun::forget(&desk)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::desk::{Desk, path_of};
 use super::keep::{self, State};
+use super::modes::{self, Mode, Set};
 use super::stage::check_lock;
 use super::{Part, RestoreError, view};
 use crate::git::command::Git;
@@ -82,15 +83,18 @@ pub(super) fn check_moved(desk: &Desk<'_>, part: &Part, begun: bool) -> Result<(
     Ok(())
 }
 
-/// Takes the repository to the commit.
-pub(super) fn forward(desk: &Desk<'_>, part: &Part, begun: &Begun) -> Result<(), RestoreError> {
+/// Takes the repository to the commit. `now`: the permissions of what is there.
+pub(super) fn forward(desk: &Desk<'_>, part: &Part, begun: &Begun, now: &[Mode]) -> Result<(), RestoreError> {
     check_moved(desk, part, true)?;
     if part.follows {
         hold(desk)?;
         let index = desk.new_index();
         desk.copy_index(&desk.folder().join(KEPT_INDEX), &index)?;
+        modes::open(desk, now)?;
         desk.ask("lay the commit out", &index, &["read-tree", "--reset", "-u", &begun.tree])?;
         fill_large_files(desk, &index)?;
+        modes::set(desk, now, Set::Others)?;
+        modes::close(desk, now)?;
         read_index(desk, &index, &part.commit)?;
         set_index(desk, &index)?;
     }
@@ -99,15 +103,20 @@ pub(super) fn forward(desk: &Desk<'_>, part: &Part, begun: &Begun) -> Result<(),
     release(desk)
 }
 
-/// Takes the repository to a state that was kept. `from` is an index that holds every file that may have to go.
-pub(super) fn back(desk: &Desk<'_>, state: &State, from: &Path) -> Result<(), RestoreError> {
+/// Takes the repository to a state that was kept. `from` is an index that holds every file that may have to go, `now`
+/// the permissions of what is there.
+pub(super) fn back(desk: &Desk<'_>, state: &State, from: &Path, now: &[Mode]) -> Result<(), RestoreError> {
     if let Some(index_commit) = &state.index {
         hold(desk)?;
         let index = desk.new_index();
         desk.copy_index(from, &index)?;
         desk.attempt(&index, &["update-index", "-q", "--refresh", "--ignore-submodules"])?;
+        modes::open(desk, now)?;
         desk.ask("lay out what was before", &index, &["read-tree", "--reset", "-u", &state.commit])?;
         fill_large_files(desk, &index)?;
+        modes::set(desk, &state.modes, Set::Same)?;
+        modes::close(desk, now)?;
+        modes::close(desk, &state.modes)?;
         read_index(desk, &index, index_commit)?;
         keep::set_marks(desk, &index, index_commit)?;
         set_index(desk, &index)?;

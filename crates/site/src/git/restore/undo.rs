@@ -65,7 +65,8 @@ fn undo_one(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
         let view = keep::save(&desk, &now(repo, &state)?, &state.commit, &wishes, &undone)?;
         from = view.map_or(from, |view| view.index);
     }
-    travel::back(&desk, &state, &from)?;
+    let found = keep::load(&desk, &undone)?.map(|found| found.modes).unwrap_or_default();
+    travel::back(&desk, &state, &from, &found)?;
     keep::unset(&desk, &before)?;
     switch::remove(&desk)
 }

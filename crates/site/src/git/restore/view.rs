@@ -76,6 +76,16 @@ impl View {
         Ok(view)
     }
 
+    /// The files that the restore lays out, changes or removes.
+    pub fn touched(&self) -> BTreeSet<&Vec<u8>> {
+        let changed = self.target.iter().filter(|(path, is)| self.tracked.get(*path) != Some(*is));
+        let removed = self.tracked.keys().filter(|path| !self.target.contains_key(*path));
+        let mut all: BTreeSet<_> = changed.map(|(path, _)| path).chain(removed).collect();
+        all.extend(self.dirty.iter().chain(&self.in_the_way).chain(&self.unwanted));
+        all.retain(|path| !self.protected.contains(*path));
+        all
+    }
+
     /// Untracked files that nobody told git to ignore; a repository among them ends with a slash.
     pub fn untracked(&self, desk: &Desk<'_>, within: &[&str]) -> Result<Vec<Vec<u8>>, RestoreError> {
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
