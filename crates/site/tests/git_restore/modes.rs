@@ -102,6 +102,34 @@ fn folders_that_the_owner_can_not_open_are_refused_before_anything_is_done() {
 }
 
 #[test]
+fn an_undoing_that_fails_leaves_all_as_it_was() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let play = drupal();
+    let site = &play.site;
+    give_away(site);
+    let order = play.order("HEAD~1");
+    play.restore(&order).unwrap();
+    let restored = seen(site);
+    std::os::unix::fs::chown(site.join("sites/default"), Some(0), Some(0)).unwrap();
+    let error = restore::undo(&order.repository, order.id).unwrap_err();
+    assert!(matches!(error, RestoreError::NotWritable(_)), "{error}");
+    assert_same(&restored, &seen(site));
+    std::os::unix::fs::chown(site.join("sites/default"), Some(4242), None).unwrap();
+    // The files are laid out already when it fails: somebody holds the branch.
+    put(site, ".git/refs/heads/main.lock", "");
+    let error = restore::undo(&order.repository, order.id).unwrap_err();
+    assert!(matches!(error, RestoreError::Git(_)), "{error}");
+    assert!(!site.join(".git/index.lock").exists());
+    assert_same(&restored, &seen(site));
+    fs::remove_file(site.join(".git/refs/heads/main.lock")).unwrap();
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_eq!(fs::read(site.join("a.php")).unwrap(), b"2\n");
+    assert_clean(site, 1);
+}
+
+#[test]
 fn secrets_stay_secret() {
     let play = Play::new();
     let site = &play.site;

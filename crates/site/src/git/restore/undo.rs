@@ -1,6 +1,7 @@
 //! A restore undone at a later time, and what is kept for that.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use super::desk::{Desk, Repo, path_of};
 use super::keep::{self, BEFORE, State, UNDONE};
 use super::stage::{check_lock, find};
 use super::view::Wishes;
-use super::{Kept, Part, RestoreError, switch, travel};
+use super::{Kept, Part, RestoreError, modes, switch, travel};
 use crate::git::command::Git;
 use crate::git::config::Config;
 use crate::git::locate::{self, Place};
@@ -28,16 +29,29 @@ pub(super) fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
             None => Err(RestoreError::NothingKept { repository: repo.called.clone(), id }),
         };
     };
-    for module in modules(&place, &git, &before)? {
-        let repo = Repo::of(&module, &Config::read(&module.common_dir)?)?;
-        let git = Git::new(&repo.git_dir, &repo.called);
-        if resolve(&git, &format!("{BEFORE}{id}"))?.is_some() {
-            undo_one(&repo, id)?;
-        } else {
-            tidy(&repo, id)?;
+    let mut undone = false;
+    let done = modules(&place, &git, &before)?
+        .iter()
+        .try_for_each(|module| {
+            let repo = Repo::of(module, &Config::read(&module.common_dir)?)?;
+            let git = Git::new(&repo.git_dir, &repo.called);
+            if resolve(&git, &format!("{BEFORE}{id}"))?.is_some() {
+                undo_one(&repo, id)?;
+                undone = true;
+                Ok(())
+            } else {
+                undone |= resolve(&git, &format!("{UNDONE}{id}"))?.is_some();
+                tidy(&repo, id)
+            }
+        })
+        .and_then(|()| undo_one(&repo, id));
+    done.map_err(|why| match why {
+        why @ RestoreError::HalfWay { .. } => why,
+        why if undone => {
+            half_way(&repo, format!("{BEFORE}{id}"), "a submodule is undone already".to_owned(), why)
         }
-    }
-    undo_one(&repo, id)
+        why => why,
+    })
 }
 
 /// Removes what an undoing that was killed at its very end had not yet.
@@ -55,20 +69,54 @@ fn undo_one(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
     let Some(state) = keep::load(&desk, &before)? else {
         return Err(RestoreError::NothingKept { repository: repo.called.clone(), id });
     };
-    if state.index.is_some() {
-        check_lock(repo)?;
+    // An undoing that was killed had kept what it found, and may have changed something.
+    let goes_on = keep::load(&desk, &undone)?.is_some();
+    if state.index.is_some()
+        && let Err(why) = check_lock(repo)
+    {
+        return Err(if goes_on { half_way(repo, undone, why.to_string(), why) } else { why });
     }
     let mut from = repo.git_dir.join("index");
-    // An undoing that was killed had kept what it found.
-    if keep::load(&desk, &undone)?.is_none() {
+    if !goes_on {
         let wishes = Wishes { protect: &[], remove_untracked: false };
         let view = keep::save(&desk, &now(repo, &state)?, &state.commit, &wishes, &undone)?;
+        let checked = view.as_ref().map_or(Ok(()), |view| modes::check(&desk, view));
+        checked.or_else(|why| never_begun(&desk, &undone, why))?;
         from = view.map_or(from, |view| view.index);
     }
-    let found = keep::load(&desk, &undone)?.map(|found| found.modes).unwrap_or_default();
-    travel::back(&desk, &state, &from, &found)?;
+    let found = keep::load(&desk, &undone)?;
+    let modes = found.as_ref().map(|found| found.modes.as_slice()).unwrap_or_default();
+    match travel::back(&desk, &state, &from, modes) {
+        Ok(()) => {}
+        Err(why @ RestoreError::IndexLocked { .. }) if !goes_on => never_begun(&desk, &undone, why)?,
+        Err(why) => match found.map_or(Ok(()), |found| put_back(&desk, &state, &found, &from)) {
+            Ok(()) => never_begun(&desk, &undone, why)?,
+            Err(back) => return Err(half_way(repo, undone, back.to_string(), why)),
+        },
+    }
     keep::unset(&desk, &before)?;
     switch::remove(&desk)
+}
+
+/// An undoing that changed nothing keeps nothing.
+fn never_begun(desk: &Desk<'_>, undone: &str, why: RestoreError) -> Result<(), RestoreError> {
+    keep::unset(desk, undone)?;
+    switch::remove(desk)?;
+    Err(why)
+}
+
+/// Takes a repository back to what it was before an undoing that failed.
+fn put_back(desk: &Desk<'_>, state: &State, found: &State, from: &Path) -> Result<(), RestoreError> {
+    let index = desk.new_index();
+    if state.index.is_some() {
+        desk.copy_index(from, &index)?;
+        desk.ask("read what was laid out", &index, &["read-tree", "--reset", &state.commit])?;
+    }
+    travel::back(desk, found, &index, &found.modes)
+}
+
+fn half_way(repo: &Repo, reference: String, back: String, why: RestoreError) -> RestoreError {
+    RestoreError::HalfWay { repository: repo.called.clone(), reference, back, why: Box::new(why) }
 }
 
 /// The repository as it is, in the terms of what was kept.
