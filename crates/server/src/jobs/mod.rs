@@ -11,7 +11,7 @@ mod running;
 mod silence;
 mod verify;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
@@ -38,12 +38,14 @@ pub struct Lease {
 pub struct Jobs {
     worker: Uuid,
     running: Mutex<HashMap<Uuid, Arc<Running>>>,
+    /// Those that have not come to their end.
+    at_work: Mutex<HashSet<Uuid>>,
 }
 
 impl Jobs {
     /// None yet; `worker` is what this program is registered as.
     pub fn new(worker: Uuid) -> Self {
-        Jobs { worker, running: Mutex::default() }
+        Jobs { worker, running: Mutex::default(), at_work: Mutex::default() }
     }
 
     /// What this program is registered as.
@@ -56,7 +58,17 @@ impl Jobs {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
+    /// Whether this program is still at a job. One that has ended may have left something behind.
+    pub fn is_at_work(&self, id: Uuid) -> bool {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    fn rests(&self, id: Uuid) {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
     fn keep(&self, id: Uuid, running: Arc<Running>) {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id, running);
     }
 }

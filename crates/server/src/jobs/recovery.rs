@@ -50,8 +50,12 @@ impl App {
         Ok(())
     }
 
+    /// Whether somebody is still at that restore. A program that lives may have given it up half done.
     fn is_at_work(&self, journal: &Journal) -> bool {
-        journal.worker == self.jobs.worker() || self.data.worker_lives(journal.worker)
+        if journal.worker == self.jobs.worker() {
+            return self.jobs.is_at_work(journal.id);
+        }
+        self.data.worker_lives(journal.worker)
     }
 
     pub(super) fn tell_recovery(&self, settled: bool, text: String) {

@@ -49,10 +49,11 @@ impl App {
         let id = job.id;
         self.catalog.add_job(job).await?;
         self.jobs.keep(id, Arc::clone(&running));
-        let (app, watched) = (Arc::clone(self), Arc::clone(&running));
+        let (app, watcher, watched) = (Arc::clone(self), Arc::clone(self), Arc::clone(&running));
         let task = tokio::spawn(async move { app.run(id, work, running).await });
         tokio::spawn(async move {
             if task.await.is_err() {
+                watcher.jobs.rests(id);
                 let reason = "It stopped unexpectedly; please report this as a mistake in Undercroft.";
                 watched.end(JobState::Failed, reason);
             }
@@ -62,7 +63,10 @@ impl App {
 
     async fn run(self: Arc<Self>, id: Uuid, work: Work, running: Arc<Running>) {
         let mut fence = None;
-        if let Err(ended) = self.try_run(id, work, &running, &mut fence).await {
+        let done = self.try_run(id, work, &running, &mut fence).await;
+        // Whatever it left half done is for the next one to end, which may begin as soon as the end is written down.
+        self.jobs.rests(id);
+        if let Err(ended) = done {
             let end = (ended.state, ended.reason.as_str());
             if let Err(error) = self.catalog.end_job(id, fence, end, self.seconds()).await {
                 // Whoever took the job over has ended it already; who asked for it is told all the same.
