@@ -63,18 +63,22 @@ impl App {
         let site = job.site.id;
         let vault = blocking(move || opener.vault(site)).await??;
         let mut wanted = self.wanted(&job, &vault).await?;
+        let mut left = None;
         let outcome = if job.dry_run {
             self.plan_restore(lease, job, wanted, vault, running).await?
         } else if let Some(to) = job.params.to.clone() {
             self.take_out(lease, &job, wanted, vault, to, running).await?
         } else {
             let notes = self.safety_backup(lease, &job, &mut wanted, running).await?;
-            self.restore_into_place(lease, job, wanted, vault, notes, running).await?
+            self.restore_into_place(lease, job, wanted, (vault, notes), running, &mut left).await?
         };
         let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
         self.catalog.set_outcome(lease.id, lease.fence, json).await?;
         self.end_well(lease).await?;
-        self.forget_journal(lease.id);
+        // What is left over is removed by whoever finds the journal.
+        if left.is_none() {
+            self.forget_journal(lease.id);
+        }
         Ok(())
     }
 
@@ -226,9 +230,9 @@ impl App {
         lease: Lease,
         job: RestoreJob,
         wanted: Wanted,
-        vault: Vault,
-        mut notes: Vec<String>,
+        (vault, mut notes): (Vault, Vec<String>),
         running: &Arc<Running>,
+        left: &mut Option<String>,
     ) -> Result<RestoreOutcome, Ended> {
         notes.extend(wanted.remarks.iter().cloned());
         notes.extend(advice(&job.site.framework));
@@ -243,7 +247,8 @@ impl App {
             restore::restore(&order, &place, JournalPlace { folder: &folder, worker }, observer)
         });
         let done = done.await??;
-        if let Some(left) = done.left {
+        *left = done.left;
+        if let Some(left) = left {
             notes.push(format!(
                 "not all that the restore made could be removed again, the next command tries: {left}"
             ));
