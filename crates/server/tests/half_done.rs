@@ -107,3 +107,52 @@ async fn what_is_still_at_work_is_left_alone() {
     house.back_up(7).await;
     assert!(!journal.exists() && !stage.exists());
 }
+
+/// Lays out what a restore has prepared for the code, which is switched or not.
+fn prepare_code(house: &House, switched: bool) -> PathBuf {
+    use std::os::unix::fs::MetadataExt;
+    let (live, stage) =
+        (house.root("live").join("code"), house.root("live").join(".undercroft-restore-code"));
+    let (new, aside) = (stage.join("tree"), house.root("live").join("aside"));
+    fs::create_dir_all(&new).unwrap();
+    fs::write(new.join("index.php"), "<?php // another\n").unwrap();
+    let number = |path: &Path| fs::metadata(path).unwrap().ino();
+    let made = json!({ "units": [{ "path": [], "new": number(&new), "old": number(&live) }], "kept": [], "stays": [] });
+    fs::write(stage.join("switched"), "").unwrap();
+    fs::write(stage.join("made"), made.to_string()).unwrap();
+    if switched {
+        for (from, to) in [(&live, &aside), (&new, &live), (&aside, &new)] {
+            fs::rename(from, to).unwrap();
+        }
+    }
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_can_not_go_on_is_taken_back_and_needs_no_archive_for_it() {
+    for phase in [Phase::Switching, Phase::SwitchingBack] {
+        for switched in [true, false] {
+            let house = House::new().await;
+            house.back_up(7).await;
+            let done = restore(&house).await;
+            let code = prepare_code(&house, switched);
+            // What was laid out for the files is gone, so they can't be switched.
+            let journal = write_journal(&house, done.id, phase, &house.root("live").join("gone")).await;
+            let mut text: serde_json::Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
+            let mut part = text["parts"][0].clone();
+            part["element"] = json!("code");
+            part["how"]["staged"]["element"] = json!("code");
+            part["how"]["staged"]["place"] = json!(house.root("live").join("code"));
+            part["how"]["staged"]["stage"] = json!(code);
+            text["parts"].as_array_mut().unwrap().insert(0, part);
+            for part in text["parts"].as_array_mut().unwrap() {
+                part["backup"] = json!(Uuid::nil());
+            }
+            fs::write(&journal, text.to_string()).unwrap();
+            house.back_up(7).await;
+            assert!(!journal.exists() && !code.exists(), "{phase:?} {switched}");
+            let is = fs::read_to_string(house.root("live").join("code/index.php")).unwrap();
+            assert_eq!(is, "<?php // shop\n", "{phase:?} {switched}");
+        }
+    }
+}

@@ -203,7 +203,7 @@ impl Verifier<'_> {
         };
         let source = Source::new(archive.clone(), facts);
         let tested = scene.test_restore(&source, order.id);
-        match staged.clean_up(&scene, &source) {
+        match staged.clean_up(scene.live()) {
             Ok(()) => journal.remove(self.journals.folder)?,
             Err(error) => verified.notes.push(format!(
                 "the scratch schema could not be removed, the next command tries again: {}",

@@ -90,6 +90,22 @@ impl App {
                      was prepared is removed. Run it again."
                 ),
             ),
+            Outcome::PutBack(why) => (
+                JobState::Failed,
+                format!(
+                    "A restore of {who} was stopped while it switched, and was put back: the environment is as it was. \
+                     Run it again.{}",
+                    why.map(|why| format!("\nIt could not go on: {why}")).unwrap_or_default()
+                ),
+            ),
+            Outcome::AllButDatabase(why) => (
+                JobState::Failed,
+                format!(
+                    "A restore of {who} was stopped while it loaded the database over the one that was there, and could \
+                     not go on: that one is not as it was any more, all else is. Restore again, or go back with \
+                     backup:restore {who} --undo.\n{why}"
+                ),
+            ),
             Outcome::Untouched => (
                 JobState::Failed,
                 format!(

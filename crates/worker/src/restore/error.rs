@@ -44,6 +44,12 @@ pub enum PartError {
         /// The archive.
         archive: String,
     },
+    /// The archive is gone.
+    #[error("{archive} is not in the vault any more")]
+    NotInVault {
+        /// The archive.
+        archive: String,
+    },
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -113,6 +119,11 @@ impl SwitchError {
         SwitchError::Before(Box::new(error))
     }
 
+    /// Whether it may well succeed when it is tried again, because something was only busy or out of reach.
+    pub fn is_worth_repeating(&self) -> bool {
+        matches!(self, SwitchError::Database(error) if error.is_worth_repeating())
+    }
+
     /// Whether the part is neither as it was nor as asked.
     pub fn is_between(&self) -> bool {
         matches!(
@@ -160,6 +171,17 @@ pub enum RestoreError {
          and restore again, or go back with backup:restore --undo"
     )]
     InPlace(#[source] Box<SwitchError>),
+    /// An element could not be switched, and all is as it was but for a database that was loaded over what was there.
+    #[error(
+        "the {element} could not be switched; all was put back but the database, which was loaded over the one that \
+         was there: mend the cause and restore again, or go back with backup:restore --undo"
+    )]
+    AllButDatabase {
+        /// The element.
+        element: Element,
+        /// Why.
+        source: Box<SwitchError>,
+    },
     /// The journal can't be kept, and without it a restore is not begun.
     #[error("nothing was changed")]
     Journal(#[from] JournalError),

@@ -3,6 +3,7 @@
 //! What to do is decided once and kept in the journal; the phases then need nothing but that and a
 //! [`Scene`], which another process can set up again.
 
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use undercroft_site::replace::SearchReplace;
 use undercroft_vault::Vault;
 use undercroft_vault::index::Index;
 use undercroft_vault::record::ArchiveRecord;
-use undercroft_vault::sections::Sections;
+use undercroft_vault::sections::{SectionSource, Sections, TextSection};
 use uuid::Uuid;
 
 use super::error::{PartError, SwitchError};
@@ -85,6 +86,35 @@ pub struct Scene<'a> {
     pub observer: &'a dyn Observer,
 }
 
+/// What the phases work with that read no archive: it may be gone by then.
+#[derive(Clone, Copy)]
+pub struct Live<'a> {
+    /// Where the environment's elements are.
+    pub settings: &'a EnvSettings,
+    /// Told of what is done.
+    pub observer: &'a dyn Observer,
+}
+
+/// Stands for the dump where none is read.
+struct NoDump;
+
+impl SectionSource for NoDump {
+    fn sections(&self) -> &[TextSection] {
+        &[]
+    }
+
+    fn open(&self, _: usize) -> io::Result<Box<dyn Read + Send + '_>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+impl<'a> Live<'a> {
+    fn database(&self) -> Result<database::Order<'a>, PartError> {
+        let target = self.settings.database.as_ref().ok_or(PartError::NotThere(Element::Database))?;
+        Ok(database::Order { target, dump: &NoDump, facts: None, rewrite: None, observer: self.observer })
+    }
+}
+
 /// An archive with what its backup says of it.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -113,6 +143,11 @@ struct Dump<'a> {
 }
 
 impl<'a> Scene<'a> {
+    /// What needs no archive.
+    pub fn live(&self) -> Live<'a> {
+        Live { settings: self.settings, observer: self.observer }
+    }
+
     fn dump(&self, source: &Source, pairs: &[(String, String)]) -> Result<Dump<'a>, PartError> {
         let target = self.settings.database.as_ref().ok_or(PartError::NotThere(Element::Database))?;
         let sections = Sections::read(self.vault, self.index, &source.archive)?;
@@ -204,28 +239,43 @@ impl Staged {
         }
     }
 
-    /// Makes live what was prepared; also again, after it was killed or was done.
-    pub fn switch(&self, scene: &Scene<'_>, source: &Source) -> Result<(), SwitchError> {
+    /// Makes live what was prepared; also again, after it was killed or was done. Not for what [is loaded over what is
+    /// live](Self::is_in_place).
+    pub fn switch(&self, live: Live<'_>) -> Result<(), SwitchError> {
         match &self.how {
-            How::Database { staged, search_replace } => {
-                let dump = scene.dump(source, search_replace).map_err(SwitchError::as_it_was)?;
-                Ok(database::switch(staged, &dump.order(source, scene.observer))?)
+            How::Database { staged, .. } => {
+                let order = live.database().map_err(SwitchError::as_it_was)?;
+                Ok(database::switch(staged, &order)?)
             }
-            How::Tree { staged } => Ok(files::switch(staged, scene.observer)?),
-            How::Git { staged, .. } => Ok(git::switch(staged, scene.observer)?),
+            How::Tree { staged } => Ok(files::switch(staged, live.observer)?),
+            How::Git { staged, .. } => Ok(git::switch(staged, live.observer)?),
             How::GitBack { repository, restore } => Ok(git::undo(repository, *restore)?),
             How::TestRestore { .. } => Ok(()),
         }
     }
 
-    /// Makes live again what was before.
-    pub fn switch_back(&self, scene: &Scene<'_>, source: &Source) -> Result<(), SwitchError> {
+    /// Loads a dump over what is live; also again, after it was killed or was done. Of everything else, as
+    /// [`switch`](Self::switch).
+    pub fn load_over(&self, scene: &Scene<'_>, source: &Source) -> Result<(), SwitchError> {
         match &self.how {
-            How::Database { staged, .. } => {
-                let dump = scene.dump(source, &[]).map_err(SwitchError::as_it_was)?;
-                Ok(database::switch_back(staged, &dump.order(source, scene.observer))?)
+            How::Database { staged, search_replace } if self.is_in_place() => {
+                let dump = scene.dump(source, search_replace).map_err(SwitchError::as_it_was)?;
+                Ok(database::switch(staged, &dump.order(source, scene.observer))?)
             }
-            How::Tree { staged } => Ok(files::switch_back(staged, scene.observer)?),
+            _ => self.switch(scene.live()),
+        }
+    }
+
+    /// Makes live again what was before.
+    pub fn switch_back(&self, live: Live<'_>) -> Result<(), SwitchError> {
+        match &self.how {
+            // It comes first, and nothing goes back that was switched after it.
+            How::Database { .. } if self.is_in_place() => Ok(()),
+            How::Database { staged, .. } => {
+                let order = live.database().map_err(SwitchError::as_it_was)?;
+                Ok(database::switch_back(staged, &order)?)
+            }
+            How::Tree { staged } => Ok(files::switch_back(staged, live.observer)?),
             How::Git { staged, .. } => Ok(git::switch_back(staged)?),
             // It is the last part of any restore: there is nothing after it that could fail.
             How::GitBack { .. } | How::TestRestore { .. } => Ok(()),
@@ -233,21 +283,15 @@ impl Staged {
     }
 
     /// Removes what was made beside the live environment, or what was live before.
-    pub fn clean_up(&self, scene: &Scene<'_>, source: &Source) -> Result<(), PartError> {
+    pub fn clean_up(&self, live: Live<'_>) -> Result<(), PartError> {
         match &self.how {
-            How::Database { staged, .. } => {
-                let dump = scene.dump(source, &[])?;
-                Ok(database::clean_up(staged, &dump.order(source, scene.observer))?)
-            }
-            How::Tree { staged } => Ok(files::clean_up(staged, scene.observer)?),
+            How::Database { staged, .. } => Ok(database::clean_up(staged, &live.database()?)?),
+            How::Tree { staged } => Ok(files::clean_up(staged, live.observer)?),
             How::Git { staged, objects: laid_out } => {
                 git::clean_up(staged)?;
                 laid_out.as_deref().map_or(Ok(()), objects::remove)
             }
-            How::TestRestore { id } => {
-                let dump = scene.dump(source, &[])?;
-                Ok(database::test_clean_up(&dump.order(source, scene.observer), *id)?)
-            }
+            How::TestRestore { id } => Ok(database::test_clean_up(&live.database()?, *id)?),
             How::GitBack { .. } => Ok(()),
         }
     }

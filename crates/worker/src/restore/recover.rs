@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 use undercroft_model::{EnvSettings, Observer};
+use undercroft_vault::store::StoreError;
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
 use super::error::{PartError, SwitchError};
 use super::journal::{self, Journal, JournalError, Phase};
-use super::part::{Scene, Source, Staged};
+use super::part::{Live, Scene, Source, Staged};
 use super::run::Unstoppable;
 use crate::backup_report;
+use crate::error::chain;
 
 impl From<PartError> for RecoverError {
     fn from(error: PartError) -> Self {
@@ -30,10 +32,14 @@ impl From<SwitchError> for RecoverError {
 }
 
 /// In which state the environment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// As it was before.
     AsItWas,
+    /// As it was before, since a part could not be brought forward: why, if that is still known.
+    PutBack(Option<String>),
+    /// The database was loaded over what was there, or half of it; everything else is as it was before: why.
+    AllButDatabase(String),
     /// As the restore was asked to make it.
     AsAsked,
     /// It was only a test, which changes nothing.
@@ -57,13 +63,10 @@ pub enum RecoverError {
     /// It could be brought neither forward nor back.
     #[error("it could not be ended")]
     Switch(#[source] Box<SwitchError>),
-    /// The backup that is restored is not in the vault any more.
-    #[error("the archive {0} is not in the vault any more")]
-    NoArchive(String),
 }
 
 /// Ends a restore whose program was stopped: one that was preparing is cleaned up, one that was switching is
-/// brought to its end. The journal is left for the caller to remove, once it has written down how it came out.
+/// brought to its end, or back if that can't be. The journal is left for the caller to remove, once it has written down how it came out.
 ///
 /// # Errors
 /// [`RecoverError`]; the journal stays, and it can be tried again.
@@ -88,44 +91,84 @@ pub fn recover(
         other => other?,
     };
     let observer = Unstoppable(observer);
-    let index = Arc::new(vault.read_index()?);
-    let scene = Scene { settings, vault, index: &index, observer: &observer };
-    let parts = sources(&journal, vault)?;
-    match journal.phase {
-        Phase::Preparing | Phase::Switched => {}
-        Phase::Switching => {
-            for (staged, source) in &parts {
-                staged.switch(&scene, source)?;
-            }
-            journal.enter(Phase::Switched, folder)?;
-        }
+    let live = Live { settings, observer: &observer };
+    let outcome = match journal.phase {
+        Phase::Preparing if journal.parts.iter().all(Staged::is_a_test) => Outcome::Untouched,
+        Phase::Preparing => Outcome::AsItWas,
+        Phase::Switching => forward(&mut journal, folder, vault, live)?,
         Phase::SwitchingBack => {
-            for (staged, source) in parts.iter().rev() {
-                staged.switch_back(&scene, source)?;
-            }
+            back(&mut journal, folder, live)?;
+            Outcome::PutBack(None)
         }
-    }
-    for (staged, source) in &parts {
-        staged.clean_up(&scene, source)?;
-    }
-    Ok(match journal.phase {
         Phase::Switched => Outcome::AsAsked,
-        _ if parts.iter().all(|(staged, _)| staged.is_a_test()) => Outcome::Untouched,
-        _ => Outcome::AsItWas,
-    })
+    };
+    for staged in &journal.parts {
+        staged.clean_up(live)?;
+    }
+    Ok(outcome)
 }
 
-fn sources(journal: &Journal, vault: &Vault) -> Result<Vec<(Staged, Source)>, RecoverError> {
-    let mut parts = Vec::new();
-    for staged in &journal.parts {
-        let record = vault.read_record(staged.backup)?;
-        let archive = record.archive(&staged.archive);
-        let archive = archive.ok_or_else(|| RecoverError::NoArchive(staged.archive.clone()))?.clone();
-        let report = backup_report(&record);
-        let facts = report.and_then(|report| report.elements.get(&staged.element)?.facts.clone());
-        parts.push((staged.clone(), Source::new(archive, facts.as_ref())));
+/// From any point of a switch to its end; or back, if a part stands in the way.
+fn forward(
+    journal: &mut Journal,
+    folder: &Path,
+    vault: &Vault,
+    live: Live<'_>,
+) -> Result<Outcome, RecoverError> {
+    for staged in journal.parts.clone() {
+        let done = if staged.is_in_place() { load_over(&staged, vault, live)? } else { staged.switch(live) };
+        let Err(error) = done else { continue };
+        if error.is_between() || error.is_worth_repeating() {
+            return Err(error.into());
+        }
+        // Others wait for the environment: it must not stay between two states because of something that may never
+        // go away, such as a commit that somebody has made since.
+        let why = chain(&error);
+        let loaded_over = journal.parts.iter().any(Staged::is_in_place);
+        back(journal, folder, live)?;
+        return Ok(if loaded_over { Outcome::AllButDatabase(why) } else { Outcome::PutBack(Some(why)) });
     }
-    Ok(parts)
+    journal.enter(Phase::Switched, folder)?;
+    Ok(Outcome::AsAsked)
+}
+
+/// Makes live again what was. Whether a part was switched is not assumed of any: they know it themselves.
+fn back(journal: &mut Journal, folder: &Path, live: Live<'_>) -> Result<(), RecoverError> {
+    if journal.phase != Phase::SwitchingBack {
+        journal.enter(Phase::SwitchingBack, folder)?;
+    }
+    for staged in journal.parts.iter().rev() {
+        staged.switch_back(live)?;
+    }
+    // What is cleaned up can't be switched back again.
+    Ok(journal.enter(Phase::Preparing, folder)?)
+}
+
+/// Loads a dump over what is live, once more.
+fn load_over(
+    staged: &Staged,
+    vault: &Vault,
+    live: Live<'_>,
+) -> Result<Result<(), SwitchError>, RecoverError> {
+    let Some(source) = source(staged, vault)? else {
+        let gone = PartError::NotInVault { archive: staged.archive.clone() };
+        return Ok(Err(SwitchError::as_it_was(gone)));
+    };
+    let index = Arc::new(vault.read_index()?);
+    let scene = Scene { settings: live.settings, vault, index: &index, observer: live.observer };
+    Ok(staged.load_over(&scene, &source))
+}
+
+/// The archive with what its backup says of it; `None` if it is gone.
+fn source(staged: &Staged, vault: &Vault) -> Result<Option<Source>, RecoverError> {
+    let record = match vault.read_record(staged.backup) {
+        Err(VaultError::Store(StoreError::Missing { .. })) => return Ok(None),
+        other => other?,
+    };
+    let Some(archive) = record.archive(&staged.archive).cloned() else { return Ok(None) };
+    let report = backup_report(&record);
+    let facts = report.and_then(|report| report.elements.get(&staged.element)?.facts.clone());
+    Ok(Some(Source::new(archive, facts.as_ref())))
 }
 
 /// Removes the repositories that restores laid out and left, and the journals that they did not write to their end,

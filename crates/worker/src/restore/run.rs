@@ -10,7 +10,7 @@ use undercroft_model::{Cancelled, CodeSource, Element, Observer, Remark};
 use super::error::{PartError, RestoreError};
 use super::git::{GitOrder, Repositories};
 use super::journal::{Journal, Phase};
-use super::part::{DatabaseOrder, How, Scene, Source, Staged};
+use super::part::{DatabaseOrder, How, Live, Scene, Source, Staged};
 use super::tree::{TreeOrder, Trees};
 use super::{ElementOrder, JournalPlace, RestoreOrder, SAFETY_DAYS};
 use crate::Workplace;
@@ -115,7 +115,8 @@ fn rank(order: &RestoreOrder, element: Element) -> u8 {
 /// it once it is written down elsewhere, unless something is [left](Restored::left) to be cleaned up.
 ///
 /// # Errors
-/// [`RestoreError`]; but for [`RestoreError::Between`] and [`RestoreError::InPlace`] the environment is as it was.
+/// [`RestoreError`]; but for [`RestoreError::Between`], [`RestoreError::InPlace`] and
+/// [`RestoreError::AllButDatabase`] the environment is as it was.
 pub fn restore(
     order: &RestoreOrder,
     place: &Workplace,
@@ -144,12 +145,12 @@ pub fn restore(
     let told = match prepared {
         Ok(told) => told,
         Err(error) => {
-            let _ = abandon(&parts, &scene, &journal, journals);
+            let _ = abandon(&parts, scene.live(), &journal, journals);
             return Err(error);
         }
     };
     if let Err(error) = journal.enter(Phase::Switching, journals.folder) {
-        let _ = abandon(&parts, &scene, &journal, journals);
+        let _ = abandon(&parts, scene.live(), &journal, journals);
         return Err(error.into());
     }
     // There is no stopping from here on: half of a switch is nothing that anybody wants.
@@ -158,7 +159,7 @@ pub fn restore(
     switch(&parts, &scene, &mut journal, journals)?;
     // Whatever can't be written or removed from here on is litter: the restore is done.
     let left = journal.enter(Phase::Switched, journals.folder).map_err(|error| chain(&error));
-    let left = left.and_then(|()| clean_up(&parts, &scene));
+    let left = left.and_then(|()| clean_up(&parts, scene.live()));
     forget_old_states(order, place, &parts, &unstoppable);
     Ok(Restored { elements: told, left: left.err() })
 }
@@ -244,9 +245,9 @@ fn switch(
     for (done, part) in parts.iter().enumerate() {
         let element = part.staged.element;
         scene.observer.doing(element, "switching");
-        let Err(source) = part.staged.switch(scene, &part.source) else { continue };
+        let Err(source) = part.staged.load_over(scene, &part.source) else { continue };
         if part.staged.is_in_place() {
-            let _ = abandon(parts, scene, journal, journals);
+            let _ = abandon(parts, scene.live(), journal, journals);
             return Err(RestoreError::InPlace(Box::new(source)));
         }
         if source.is_between() {
@@ -257,11 +258,19 @@ fn switch(
         for part in parts.iter().take(done).rev() {
             let element = part.staged.element;
             part.staged
-                .switch_back(scene, &part.source)
+                .switch_back(scene.live())
                 .map_err(|source| RestoreError::Between { element, source: Box::new(source) })?;
         }
-        let _ = abandon(parts, scene, journal, journals);
-        return Err(RestoreError::PutBack { element, source: Box::new(source) });
+        // What is cleaned up can't be switched back again.
+        let _ = journal.enter(Phase::Preparing, journals.folder);
+        let _ = abandon(parts, scene.live(), journal, journals);
+        let source = Box::new(source);
+        let loaded_over = parts.iter().take(done).any(|part| part.staged.is_in_place());
+        return Err(if loaded_over {
+            RestoreError::AllButDatabase { element, source }
+        } else {
+            RestoreError::PutBack { element, source }
+        });
     }
     Ok(())
 }
@@ -269,11 +278,11 @@ fn switch(
 /// Removes what was made, and the journal. What is left over, as a sentence.
 fn abandon(
     parts: &[Part<'_>],
-    scene: &Scene<'_>,
+    live: Live<'_>,
     journal: &Journal,
     journals: JournalPlace<'_>,
 ) -> Result<(), String> {
-    clean_up(parts, scene)?;
+    clean_up(parts, live)?;
     journal.remove(journals.folder).map_err(|error| chain(&error))
 }
 
@@ -292,12 +301,12 @@ fn forget_old_states(order: &RestoreOrder, place: &Workplace, parts: &[Part<'_>]
 }
 
 /// Removes what is not needed any more. What is left over, as a sentence.
-fn clean_up(parts: &[Part<'_>], scene: &Scene<'_>) -> Result<(), String> {
-    let unstoppable = Unstoppable(scene.observer);
-    let scene = Scene { observer: &unstoppable, ..*scene };
+fn clean_up(parts: &[Part<'_>], live: Live<'_>) -> Result<(), String> {
+    let unstoppable = Unstoppable(live.observer);
+    let live = Live { observer: &unstoppable, ..live };
     let mut left = Vec::new();
     for part in parts {
-        if let Err(error) = part.staged.clean_up(&scene, &part.source) {
+        if let Err(error) = part.staged.clean_up(live) {
             left.push(format!("{}: {}", part.staged.element, chain(&error)));
         }
     }
