@@ -79,11 +79,11 @@ async fn choose(
     let entries = context.client.catalog(site.id, env).await?;
     let which = args.from.as_ref().unwrap_or(&args.site_env);
     if let Some(file) = &args.file {
-        return named(context, &entries, file, which);
+        return named(context, &entries, file, args, which);
     }
     let elements = lookup::elements(args.element.as_deref().unwrap_or_else(|| default_element(args)))?;
     let mut chosen = Vec::new();
-    for element in ELEMENTS.into_iter().filter(|element| elements.contains(*element)) {
+    for element in narrowed(elements.iter().collect(), args)? {
         if let Some(entry) = newest_good(context, &entries, element) {
             chosen.push(entry);
         }
@@ -116,23 +116,58 @@ fn default_element(args: &BackupRestore) -> &'static str {
     }
 }
 
+/// Those of the elements in which there is what is named, in the order in which they come back: nobody who names a
+/// table or a file wants all else, too.
+fn narrowed(mut elements: Vec<Element>, args: &BackupRestore) -> Result<Vec<Element>, Failure> {
+    let nothing = |option: &str, of: &str| {
+        Failure::Because(format!(
+            "There is no archive of {of} among what is to be restored, so {option} says nothing."
+        ))
+    };
+    elements.sort_by_key(|element| ELEMENTS.iter().position(|one| one == element));
+    if !args.table.is_empty() {
+        elements.retain(|element| *element == Element::Database);
+        return if elements.is_empty() { Err(nothing("--table", "a database")) } else { Ok(elements) };
+    }
+    if !args.path.is_empty() {
+        elements.retain(|element| *element != Element::Database);
+        return match elements.len() {
+            0 => Err(nothing("--path", "files or code")),
+            1 => Ok(elements),
+            _ => Err(Failure::Because(
+                "The paths may be of the code or of the files: say which with --element=files or --element=code, or \
+                 name one archive with --file."
+                    .to_owned(),
+            )),
+        };
+    }
+    Ok(elements)
+}
+
 /// The archives that a file name, an id or a folder names.
 fn named(
     context: &Context,
     entries: &[(String, CatalogEntry)],
     text: &str,
+    args: &BackupRestore,
     which: &SiteEnv,
 ) -> Result<Vec<String>, Failure> {
     let one = entries.iter().find(|(id, entry)| id == text || entry.filename.as_deref() == Some(text));
-    let meant: Vec<_> = match one {
-        Some((_, entry)) => vec![entry],
-        None => entries.iter().map(|(_, entry)| entry).filter(|entry| entry.folder == text).collect(),
+    let mut meant: Vec<_> = match one {
+        Some(one) => vec![one],
+        None => entries.iter().filter(|(_, entry)| entry.folder == text).collect(),
     };
-    for entry in &meant {
+    meant.retain(|(_, entry)| entry.filename.is_some());
+    if meant.is_empty() {
+        return Err(lookup::not_found(text, which));
+    }
+    let of = |(id, _): &&(String, CatalogEntry)| lookup::element_of(id);
+    let wanted = narrowed(meant.iter().filter_map(of).collect(), args)?;
+    meant.retain(|one| of(one).is_some_and(|element| wanted.contains(&element)));
+    for (_, entry) in &meant {
         warn_if_incomplete(context, entry);
     }
-    let names: Vec<_> = meant.into_iter().filter_map(|entry| entry.filename.clone()).collect();
-    if names.is_empty() { Err(lookup::not_found(text, which)) } else { Ok(names) }
+    Ok(meant.into_iter().filter_map(|(_, entry)| entry.filename.clone()).collect())
 }
 
 fn newest_good<'e>(

@@ -116,14 +116,37 @@ fn restore(
     if params.archives.is_empty() && !params.undo {
         return Err(ApiError::bad_request("No archive was named that is to be restored."));
     }
+    if params.undo && !(params.tables.is_empty() && params.paths.is_empty()) {
+        return Err(ApiError::bad_request(
+            "An undoing brings back all that the restore replaced: no tables or paths can be named.",
+        ));
+    }
     let elements: Result<BTreeSet<Element>, _> =
         params.archives.iter().map(|name| element_of(name)).collect();
     let elements = elements?;
     if elements.len() < params.archives.len() {
         return Err(ApiError::bad_request("Of each element only one archive can be restored."));
     }
+    for name in &params.archives {
+        has_what_is_named(name, &params)?;
+    }
     let job = RestoreJob { site: site.clone(), env: env.clone(), params, dry_run };
     Ok((Work::Restore(job), Running::new(elements)))
+}
+
+/// Refuses an archive that would come back whole although only tables, or only files, were named.
+fn has_what_is_named(name: &str, params: &RestoreParams) -> Result<(), ApiError> {
+    let is_dump = element_of(name)? == Element::Database;
+    let (what, named) = match is_dump {
+        true => ("a database, and only files were", !params.paths.is_empty() && params.tables.is_empty()),
+        false => ("files, and only tables were", !params.tables.is_empty() && params.paths.is_empty()),
+    };
+    if named {
+        return Err(ApiError::bad_request(format!(
+            "{name} holds {what} named: it would come back whole. Leave it out, or restore it by itself."
+        )));
+    }
+    Ok(())
 }
 
 /// The archive that a key names: `<site uuid>/<env>/<folder>/<filename>`. Of which element it is, its name says: the

@@ -1,0 +1,118 @@
+//! Restores of a part of an environment: nothing else changes, and each can be taken back.
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{Bench, sh};
+use undercroft_testkit::mariadb::{Options, Server};
+
+/// A small site with code in a plain folder, uploads in it, and a database.
+struct Shop {
+    bench: Bench,
+    server: Server,
+    root: PathBuf,
+}
+
+impl Shop {
+    /// The site as `shop.live`, whose database is reached as that account, and a backup of it.
+    fn new(account: &str) -> Shop {
+        let (bench, server) = (Bench::new(), Server::start(Options::default()));
+        let root = bench.path("shop");
+        server.run_sql(
+            "CREATE DATABASE shop; USE shop; CREATE TABLE posts (id INT PRIMARY KEY, title TEXT);
+             CREATE TABLE options (id INT PRIMARY KEY, value TEXT);
+             INSERT INTO posts VALUES (1, 'one'); INSERT INTO options VALUES (1, 'one');
+             CREATE USER keeper@localhost IDENTIFIED BY 'secret'; GRANT ALL ON `undercroft\\_%`.* TO keeper@localhost;
+             GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, TRIGGER, CREATE VIEW,
+                 SHOW VIEW, EXECUTE, EVENT, LOCK TABLES, CREATE ROUTINE, ALTER ROUTINE ON shop.* TO keeper@localhost;",
+        );
+        sh(&format!(
+            "mkdir -p {0}/uploads/2025 && cd {0} && echo one > index.php
+             echo one > uploads/logo.svg && echo one > uploads/2025/photo.jpg",
+            root.display()
+        ));
+        bench.ok([
+            "site:add".to_owned(),
+            root.display().to_string(),
+            "--name=shop".to_owned(),
+            format!("--code={}", root.display()),
+            format!("--files={}/uploads", root.display()),
+            format!("--database=mysql://{account}@localhost/shop?socket={}", server.socket().display()),
+        ]);
+        let shop = Shop { bench, server, root };
+        shop.bench.back_up("shop.live");
+        shop
+    }
+
+    /// Changes everything.
+    fn change(&self) {
+        self.server.run_sql("UPDATE shop.posts SET title = 'two'; UPDATE shop.options SET value = 'two'");
+        for name in ["index.php", "uploads/logo.svg", "uploads/2025/photo.jpg"] {
+            fs::write(self.root.join(name), "two").unwrap();
+        }
+    }
+
+    /// What is there: of posts, options, code and two uploads.
+    fn state(&self) -> String {
+        let rows = self.server.query("SELECT title FROM shop.posts UNION ALL SELECT value FROM shop.options");
+        let names = ["index.php", "uploads/logo.svg", "uploads/2025/photo.jpg"];
+        let files = names.map(|name| fs::read_to_string(self.root.join(name)).unwrap_or_default());
+        let all = [rows, files.join(" ")].concat();
+        all.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn file(&self, element: &str) -> String {
+        self.bench.files("shop.live", element).last().unwrap().clone()
+    }
+
+    /// The folder of the first backup.
+    fn folder(&self) -> String {
+        let file = self.file("files");
+        let time = file.strip_prefix("shop_live_").unwrap().strip_suffix("_UTC_files.tar.gz").unwrap();
+        let (day, time) = time.split_once('T').unwrap();
+        let second = sh(&format!("date -u -d '{day} {}' +%s", time.replace('-', ":")));
+        format!("{}_backup", second.trim())
+    }
+
+    /// A restore that has to work.
+    fn restore(&self, options: &[&str]) -> String {
+        let ran = self.bench.run([&["backup:restore", "shop.live", "--yes"], options].concat());
+        assert!(ran.0.status.success(), "{}", ran.err());
+        ran.err()
+    }
+
+    /// A restore that has to be refused.
+    fn refused(&self, options: &[&str]) -> String {
+        let before = self.state();
+        let error = self.bench.fails([&["backup:restore", "shop.live", "--yes"], options].concat());
+        assert_eq!(self.state(), before, "{error}");
+        error
+    }
+}
+
+#[test]
+fn nothing_comes_back_that_was_not_named() {
+    let shop = Shop::new("root");
+    shop.change();
+    assert_eq!(shop.state(), "two two two two two");
+    let (folder, file) =
+        (format!("--file={}", shop.folder()), |element| format!("--file={}", shop.file(element)));
+    shop.restore(&[&folder, "--table=posts"]);
+    assert_eq!(shop.state(), "one two two two two");
+    shop.restore(&["--element=all", "--table=options"]);
+    assert_eq!(shop.state(), "one one two two two");
+    shop.change();
+    for archive in [&folder, &"--element=all".to_owned()] {
+        let error = shop.refused(&[archive, "--path=2025"]);
+        assert!(error.contains("--element=files"), "{error}");
+    }
+    assert!(shop.refused(&[&file("database"), "--path=2025"]).contains("no archive of files or code"));
+    assert!(shop.refused(&[&file("files"), "--table=posts"]).contains("no archive of a database"));
+    shop.restore(&[&file("files"), "--path=2025"]);
+    assert_eq!(shop.state(), "two two two two one");
+    shop.restore(&["--element=code", "--path=index.php"]);
+    assert_eq!(shop.state(), "two two one two one");
+}
