@@ -353,6 +353,9 @@ pub struct BackupRestore {
     /// Remove files from a git work tree that git does not track; ignored ones stay
     #[arg(long)]
     pub remove_untracked: bool,
+    /// Bring back all that is whole where the vault is damaged: the rest stays as it is, and is named
+    #[arg(long)]
+    pub skip_damaged: bool,
     /// Only tell what would change
     #[arg(long)]
     pub dry_run: bool,

@@ -104,7 +104,7 @@ fn a_broken_wordpress_comes_back_by_one_command_and_the_restore_can_be_undone() 
         "database: removed wp_spam",
         "code: added wp-login.php",
         "code: removed wp-includes/class-wp-cache-x.php",
-        "look unchanged by size and time; the restore itself looks closer",
+        "are the same",
         "files: removed shell.php",
         "Nothing was changed.",
     ] {

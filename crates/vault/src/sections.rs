@@ -6,6 +6,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use undercroft_model::{Cancelled, Observer};
+
 use crate::error::VaultError;
 use crate::fetch::Fetcher;
 use crate::fragment::FragmentRef;
@@ -92,6 +94,33 @@ impl Sections {
     pub fn is_same(&self, place: usize, other: &Sections, other_place: usize) -> bool {
         let (one, two) = (self.fragments.get(place), other.fragments.get(other_place));
         one.is_some() && one == two
+    }
+}
+
+impl Sections {
+    /// The places of sections whose text is missing or [damaged](VaultError::is_damage). Reads everything.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the store does not answer, or the observer says stop.
+    pub fn damaged(&self, observer: &dyn Observer) -> Result<Vec<usize>, VaultError> {
+        let mut fetcher = Fetcher::new(&self.vault, Arc::clone(&self.index));
+        let (mut damaged, mut raw) = (Vec::new(), Vec::new());
+        for (place, fragments) in self.fragments.iter().enumerate() {
+            for fragment in fragments {
+                if observer.cancelled() {
+                    return Err(Cancelled.into());
+                }
+                raw.clear();
+                match fetcher.raw(std::slice::from_ref(fragment), &mut raw) {
+                    Err(error) if error.is_damage() => {
+                        damaged.push(place);
+                        break;
+                    }
+                    other => other?,
+                }
+            }
+        }
+        Ok(damaged)
     }
 }
 

@@ -54,6 +54,10 @@ pub async fn run(context: &Context, args: BackupRestore) -> Result<(), Failure> 
     .await?;
     let outcome = finished(context, &done, &args.site_env)?;
     tell::restored(context, &env, &outcome, &args);
+    if args.skip_damaged && tell::is_lossy(&outcome) {
+        context.messages.error_text("Not everything came back: the vault is damaged.");
+        return Err(Failure::Told);
+    }
     Ok(())
 }
 
@@ -222,6 +226,7 @@ fn params(
         no_safety_backup: args.no_safety_backup,
         in_place: args.in_place,
         remove_untracked: args.remove_untracked,
+        skip_damaged: args.skip_damaged,
         search_replace: pairs.collect(),
     })
 }

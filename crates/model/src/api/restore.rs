@@ -29,6 +29,8 @@ pub struct RestoreParams {
     pub in_place: bool,
     /// Remove from a work tree what git does not track; what it ignores always stays.
     pub remove_untracked: bool,
+    /// Go on without what is damaged in the vault, which stays as it is.
+    pub skip_damaged: bool,
     /// Texts to be replaced in the database's rows, in this order.
     pub search_replace: Vec<(String, String)>,
 }

@@ -1,6 +1,7 @@
 //! Runs a restore: a safety backup first, then the worker, then what came of it is written down.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 
 use undercroft_catalog::{Environment, JobState, Site};
@@ -46,9 +47,22 @@ impl From<RestoreError> for Ended {
     fn from(error: RestoreError) -> Self {
         match error {
             RestoreError::Cancelled(_) => Ended::cancelled(),
+            other if is_of_damage(&other) => Ended::failed(format!(
+                "{}\nbackup:verify tells all that is damaged. --skip-damaged brings back what is whole, and leaves the \
+                 rest as it is.",
+                chain(&other)
+            )),
             other => Ended::failed(chain(&other)),
         }
     }
+}
+
+/// Whether an error comes from something in the vault that is missing or damaged.
+fn is_of_damage(error: &(dyn Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.downcast_ref::<VaultError>().is_some_and(VaultError::is_damage)
+        || wrapped.is_some_and(|inner| is_of_damage(inner))
+        || error.source().is_some_and(is_of_damage)
 }
 
 impl App {
@@ -219,6 +233,7 @@ impl App {
             paths: wanted.paths,
             in_place: wanted.in_place,
             remove_untracked: job.params.remove_untracked,
+            skip_damaged: job.params.skip_damaged,
             search_replace: job.params.search_replace,
             foreign,
             takes_back: wanted.takes_back,
@@ -259,9 +274,7 @@ impl App {
             let archive = archives.get(&element).cloned().unwrap_or_default();
             elements.insert(element, ElementChanges { archive, way, ..ElementChanges::default() });
         }
-        for (element, remark) in running.take_remarks() {
-            elements.entry(element).or_default().remarks.push(remark);
-        }
+        add_remarks(&mut elements, running);
         Ok(RestoreOutcome { elements, to: None, advice: notes })
     }
 
@@ -277,8 +290,10 @@ impl App {
         let advice = wanted.remarks.clone();
         let order = App::restore_order(lease, job, wanted);
         let place = self.workplace(vault);
-        let elements =
+        running.take_remarks();
+        let mut elements =
             self.at_work(lease, running, move |observer| restore::plan(&order, &place, observer)).await??;
+        add_remarks(&mut elements, running);
         Ok(RestoreOutcome { elements, to: None, advice })
     }
 
@@ -293,15 +308,18 @@ impl App {
     ) -> Result<RestoreOutcome, Ended> {
         running.restart(wanted.elements.iter().map(|one| one.element));
         let (place, folder, paths) = (self.workplace(vault), to.clone(), job.params.paths.clone());
-        let id = lease.id;
+        let (id, skip_damaged) = (lease.id, job.params.skip_damaged);
+        running.take_remarks();
         let elements = self.at_work(lease, running, move |observer| {
-            restore::take_out(&wanted.elements, id, &paths, &folder, &place, observer)
+            restore::take_out(&wanted.elements, id, (&paths, skip_damaged), &folder, &place, observer)
         });
         let elements = elements.await??;
         let elements = elements.into_iter().map(|(element, (archive, way))| {
             (element, ElementChanges { archive, way, ..ElementChanges::default() })
         });
-        Ok(RestoreOutcome { elements: elements.collect(), to: Some(to), advice: Vec::new() })
+        let mut elements: BTreeMap<_, _> = elements.collect();
+        add_remarks(&mut elements, running);
+        Ok(RestoreOutcome { elements, to: Some(to), advice: Vec::new() })
     }
 
     /// Removes a restore's journal; one that is left over costs the next command a moment.
@@ -312,6 +330,13 @@ impl App {
         {
             tracing::warn!(%id, %error, "a restore's journal could not be removed");
         }
+    }
+}
+
+/// Adds what was remarked since the last time.
+fn add_remarks(elements: &mut BTreeMap<Element, ElementChanges>, running: &Running) {
+    for (element, remark) in running.take_remarks() {
+        elements.entry(element).or_default().remarks.push(remark);
     }
 }
 

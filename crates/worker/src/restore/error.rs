@@ -77,6 +77,9 @@ pub enum PartError {
     /// The archive's repository could not be laid out.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// Nothing of what was asked for is whole.
+    #[error("nothing of the {0} that was asked for is whole in the vault")]
+    NothingWhole(Element),
     /// A part of this program failed in a way that it should not.
     #[error("it stopped unexpectedly; please report this as a mistake in Undercroft")]
     Panicked,

@@ -3,12 +3,15 @@
 //! What to do is decided once and kept in the journal; the phases then need nothing but that and a
 //! [`Scene`], which another process can set up again.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use undercroft_model::{DatabaseFacts, DatabaseTarget, Element, EnvSettings, Facts, Observer};
+use undercroft_model::{
+    DatabaseFacts, DatabaseTarget, Element, EnvSettings, Facts, Observer, Remark, Weight,
+};
 use undercroft_site::database::Rewrite;
 use undercroft_site::database::restore as database;
 use undercroft_site::files::restore as files;
@@ -18,6 +21,7 @@ use undercroft_vault::Vault;
 use undercroft_vault::index::Index;
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::sections::{SectionSource, Sections, TextSection};
+use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
 use super::error::{PartError, SwitchError};
@@ -111,7 +115,14 @@ impl SectionSource for NoDump {
 impl<'a> Live<'a> {
     fn database(&self) -> Result<database::Order<'a>, PartError> {
         let target = self.settings.database.as_ref().ok_or(PartError::NotThere(Element::Database))?;
-        Ok(database::Order { target, dump: &NoDump, facts: None, rewrite: None, observer: self.observer })
+        Ok(database::Order {
+            target,
+            dump: &NoDump,
+            facts: None,
+            rewrite: None,
+            absent_is_removed: false,
+            observer: self.observer,
+        })
     }
 }
 
@@ -181,13 +192,53 @@ pub struct DatabaseOrder<'a> {
     pub tables: &'a [String],
     /// Load over what is there.
     pub in_place: bool,
+    /// Leave tables as they are that are damaged in the vault.
+    pub skip_damaged: bool,
+    /// Remove tables that are named and not in the dump.
+    pub absent_is_removed: bool,
     /// Texts that are replaced on the way.
     pub search_replace: &'a [(String, String)],
 }
 
 impl DatabaseOrder<'_> {
-    fn only(&self) -> Option<&[String]> {
-        (!self.tables.is_empty()).then_some(self.tables)
+    /// The tables that come back alone; `None` for all.
+    fn only(&self, dump: &Dump<'_>, observer: &dyn Observer) -> Result<Option<Vec<String>>, PartError> {
+        let asked = (!self.tables.is_empty()).then(|| self.tables.to_vec());
+        if !self.skip_damaged {
+            return Ok(asked);
+        }
+        observer.doing(Element::Database, "looking for damage");
+        let damaged: BTreeSet<usize> = dump.sections.damaged(observer)?.into_iter().collect();
+        let sections = dump.sections.sections().iter().enumerate();
+        let is_asked = |name: &String| self.tables.is_empty() || self.tables.contains(name);
+        let is_table =
+            |section: &TextSection| matches!(section.label.kind, SectionKind::Table | SectionKind::Sequence);
+        let (hit, whole): (Vec<_>, Vec<_>) = sections
+            .filter(|(_, section)| is_table(section) && is_asked(&section.label.name))
+            .map(|(place, section)| (damaged.contains(&place), section.label.name.clone()))
+            .partition(|(is_damaged, _)| *is_damaged);
+        if damaged.is_empty() || (hit.is_empty() && asked.is_some()) {
+            return Ok(asked);
+        }
+        for (_, name) in hit {
+            let text = "is damaged in the vault, and stays as it is".to_owned();
+            observer.remark(Element::Database, Remark { weight: Weight::Lost, subject: name, text });
+        }
+        if asked.is_none() {
+            let text = "only tables come back; views, routines, events and tables that the dump lacks stay as they are";
+            observer.remark(Element::Database, Remark::note("", text));
+        }
+        let whole: Vec<_> = whole.into_iter().map(|(_, name)| name).collect();
+        if whole.is_empty() { Err(PartError::NothingWhole(Element::Database)) } else { Ok(Some(whole)) }
+    }
+
+    fn order<'o>(
+        &self,
+        dump: &'o Dump<'_>,
+        source: &'o Source,
+        observer: &'o dyn Observer,
+    ) -> database::Order<'o> {
+        database::Order { absent_is_removed: self.absent_is_removed, ..dump.order(source, observer) }
     }
 
     fn way(&self) -> database::Way {
@@ -197,15 +248,18 @@ impl DatabaseOrder<'_> {
     /// Decides how a database comes back.
     pub fn decide(&self, scene: &Scene<'_>, source: &Source, id: Uuid) -> Result<How, PartError> {
         let dump = scene.dump(source, self.search_replace)?;
-        let order = dump.order(source, scene.observer);
-        let staged = database::stage(&order, id, self.only(), self.way())?;
+        let only = self.only(&dump, scene.observer)?;
+        let order = self.order(&dump, source, scene.observer);
+        let staged = database::stage(&order, id, only.as_deref(), self.way())?;
         Ok(How::Database { staged, search_replace: self.search_replace.to_vec() })
     }
 
     /// Says what would change.
     pub fn plan(&self, scene: &Scene<'_>, source: &Source, id: Uuid) -> Result<database::Plan, PartError> {
         let dump = scene.dump(source, self.search_replace)?;
-        let (_, plan) = database::plan(&dump.order(source, scene.observer), id, self.only(), self.way())?;
+        let only = self.only(&dump, scene.observer)?;
+        let order = self.order(&dump, source, scene.observer);
+        let (_, plan) = database::plan(&order, id, only.as_deref(), self.way())?;
         Ok(plan)
     }
 }

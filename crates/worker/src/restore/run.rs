@@ -33,6 +33,7 @@ impl RestoreOrder {
             own: &place.own,
             paths: &self.paths,
             foreign: self.foreign,
+            skip_damaged: self.skip_damaged,
             id: self.id,
         }
     }
@@ -50,7 +51,13 @@ impl RestoreOrder {
 
     /// What is asked of the database.
     fn database(&self) -> DatabaseOrder<'_> {
-        DatabaseOrder { tables: &self.tables, in_place: self.in_place, search_replace: &self.search_replace }
+        DatabaseOrder {
+            tables: &self.tables,
+            in_place: self.in_place,
+            skip_damaged: self.skip_damaged,
+            absent_is_removed: self.takes_back.is_some(),
+            search_replace: &self.search_replace,
+        }
     }
 }
 

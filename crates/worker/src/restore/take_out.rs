@@ -14,14 +14,14 @@ use super::error::{PartError, RestoreError};
 use crate::Workplace;
 
 /// Lays trees out in a folder: files and folders of these names alone, or all of them. Says of each element its
-/// archive, and what was done. `id` names what is made on the way.
+/// archive, and what was done. With `skip_damaged`, all that is whole. `id` names what is made on the way.
 ///
 /// # Errors
 /// [`RestoreError`], also if anything of it is there already.
 pub fn take_out(
     elements: &[ElementOrder],
     id: Uuid,
-    paths: &[String],
+    (paths, skip_damaged): (&[String], bool),
     folder: &Path,
     place: &Workplace,
     observer: &dyn Observer,
@@ -40,7 +40,7 @@ pub fn take_out(
             archive: &one.archive,
             only: (!only.is_empty()).then_some(&only),
             to: folder,
-            skip_damaged: false,
+            skip_damaged,
             id,
         };
         let made = files::take_out(&order, &place.vault, &index, observer);

@@ -23,6 +23,7 @@ pub struct TreeOrder<'a> {
     only: Option<Vec<Vec<u8>>>,
     now: Option<(&'a ArchiveRecord, FileTime)>,
     id: Uuid,
+    skip_damaged: bool,
     /// Where another tree of the same restore is laid out, which may be inside this one: it moves along.
     guest: Option<PathBuf>,
 }
@@ -37,6 +38,8 @@ pub struct Trees<'a> {
     pub paths: &'a [String],
     /// Whether the archives are another environment's, whose credentials are not to come along.
     pub foreign: bool,
+    /// Go on without what is damaged in the vault.
+    pub skip_damaged: bool,
     /// Names the restore.
     pub id: Uuid,
 }
@@ -67,7 +70,19 @@ impl<'a> Trees<'a> {
         let only = (!self.paths.is_empty())
             .then(|| self.paths.iter().map(|path| path.trim_matches('/').as_bytes().to_vec()).collect());
         let protect = if self.foreign { credential_files() } else { Vec::new() };
-        Some(TreeOrder { element, live, keep, protect, skip, only, now, id: self.id, guest: None })
+        let skip_damaged = self.skip_damaged;
+        Some(TreeOrder {
+            element,
+            live,
+            keep,
+            protect,
+            skip,
+            only,
+            now,
+            id: self.id,
+            skip_damaged,
+            guest: None,
+        })
     }
 }
 
@@ -90,7 +105,7 @@ impl TreeOrder<'_> {
             keep: self.keep,
             protect: &self.protect,
             skip: &skip,
-            skip_damaged: false,
+            skip_damaged: self.skip_damaged,
             id: self.id,
         })
     }

