@@ -500,7 +500,7 @@ pub struct StoreCopy {
     /// Remove nothing from the copy
     #[arg(long)]
     pub keep_all: bool,
-    /// Remove from the copy what is gone here even if that is much
+    /// Remove backups from the copy that are gone here even if they are many, or nothing says that they were deleted
     #[arg(long, conflicts_with = "keep_all")]
     pub however_much: bool,
 }

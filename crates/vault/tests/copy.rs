@@ -3,19 +3,23 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::faulty::{Call, Fault, Faulty};
-use common::keep::{Keeping, keeping, kept, record_of, report, trashed};
+use common::keep::{Keeping, day, keeping, kept, record_of, report, trashed};
 use common::{SITE, Tree, backup_tree, chain, download, gunzip, noise, recovery, text, vault};
 use undercroft_model::Silent;
+use undercroft_model::retention::{Fate, Policy};
 use undercroft_vault::check::{self, Depth};
-use undercroft_vault::copy::{Copied, CopyError, CopyPolicy, Watch, Which, copy};
+use undercroft_vault::copy::{Copied, CopyError, CopyPolicy, Watch, Which, Withheld, Witness, copy};
 use undercroft_vault::damage::DamagedPack;
 use undercroft_vault::fragment::{FragmentId, FragmentRef};
+use undercroft_vault::keys::SecretKey;
 use undercroft_vault::pack::PackId;
 use undercroft_vault::store::{self, LocalStore, Store};
+use undercroft_vault::sweep::{self, Candidate};
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
@@ -51,6 +55,10 @@ struct Scene {
     source: Keeping,
     folder: tempfile::TempDir,
     target: Arc<Faulty>,
+    /// Today.
+    day: i64,
+    /// What sweeps say that they removed.
+    swept: Arc<Mutex<HashSet<Uuid>>>,
 }
 
 fn scene() -> Scene {
@@ -61,7 +69,12 @@ fn scene() -> Scene {
     source.mark(2, &kept(3, Some(1000))).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let target = Faulty::around(Arc::new(store::local(folder.path()).unwrap()));
-    Scene { source, folder, target }
+    Scene { source, folder, target, day: 11, swept: Arc::default() }
+}
+
+/// Knows nothing of what was removed on purpose.
+fn blind(recovery: &SecretKey) -> Witness<'_> {
+    Witness { recovery, removed: &|_, _| HashSet::new() }
 }
 
 fn only(mut copied: Copied) -> Result<Copied, CopyError> {
@@ -78,14 +91,29 @@ impl Scene {
     }
 
     fn copy_all(&self) -> Copied {
-        let (policy, watch) = (CopyPolicy::default(), Counting::default());
-        copy(self.source.store.as_ref(), self.target.as_ref(), &Which::All, &policy, &watch).unwrap()
+        self.copy_between(&CopyPolicy::default(), &Counting::default()).unwrap()
+    }
+
+    fn copy_between(&self, policy: &CopyPolicy, watch: &Counting) -> Result<Copied, CopyError> {
+        let removed = |_, candidates: &[Candidate]| {
+            let fates = sweep::by_retention(Policy::default(), day(self.day))(candidates).fates;
+            let gone = fates.into_iter().filter(|(_, fate)| matches!(fate, Fate::Gone { .. }));
+            gone.map(|(backup, _)| backup).chain(self.swept.lock().unwrap().iter().copied()).collect()
+        };
+        let witness = Witness { recovery: &recovery(), removed: &removed };
+        let to: Arc<dyn Store> = self.target.clone();
+        copy(self.source.store.as_ref(), &to, &Which::All, policy, &witness, watch)
+    }
+
+    /// Sweeps the source, which says so.
+    fn sweep(&self, day: i64) {
+        let swept = self.source.sweep(day);
+        self.swept.lock().unwrap().extend(swept.backups);
     }
 
     /// There is only one vault: what fails with it fails the copy.
     fn copy_watched(&self, policy: &CopyPolicy, watch: &Counting) -> Result<Copied, CopyError> {
-        let copied = copy(self.source.store.as_ref(), self.target.as_ref(), &Which::All, policy, watch)?;
-        only(copied)
+        only(self.copy_between(policy, watch)?)
     }
 
     fn store(&self) -> LocalStore {
@@ -141,7 +169,7 @@ fn what_the_source_swept_goes_from_the_copy_and_what_it_got_comes() {
     let scene = scene();
     scene.copy().unwrap();
     scene.source.mark(1, &trashed(4)).unwrap();
-    scene.source.sweep(11);
+    scene.sweep(11);
     scene.source.backup(4, 11, 100, &tree(4));
     let copied = scene.copy().unwrap();
     assert!(copied.vaults[0].removed > 1 && copied.vaults[0].withheld.is_none(), "{copied:?}");
@@ -191,7 +219,7 @@ fn a_copy_that_is_cut_off_while_it_removes_is_whole() {
         let scene = scene();
         scene.copy().unwrap();
         scene.source.mark(1, &trashed(4)).unwrap();
-        scene.source.sweep(11);
+        scene.sweep(11);
         let deletes = AtomicU64::new(0);
         scene.target.misbehave(move |_, call| {
             let delete = matches!(call, Call::Delete(_));
@@ -218,8 +246,7 @@ fn a_source_that_lost_much_is_not_obeyed() {
         source.delete(&record.name).unwrap();
     }
     let copied = scene.copy().unwrap();
-    let withheld = copied.vaults[0].withheld.unwrap();
-    assert_eq!((withheld.records, withheld.of), (2, 3));
+    assert_eq!(copied.vaults[0].withheld, Some(Withheld::Records { records: 2, of: 3 }));
     assert_eq!(scene.all_whole(), [1, 2, 3]);
     // Told that it is meant.
     let bold = CopyPolicy { most: 100, ..CopyPolicy::default() };
@@ -238,10 +265,10 @@ fn a_source_that_is_empty_takes_nothing_with_it() {
     let copied = scene.copy().unwrap();
     assert_eq!((copied.vaults.len(), copied.only_in_target), (0, vec![SITE]));
     assert_eq!(scene.all_whole(), [1, 2, 3]);
-    let these = Which::These(vec![SITE]);
-    let policy = CopyPolicy::default();
+    let (these, policy) = (Which::These(vec![SITE]), CopyPolicy::default());
+    let to: Arc<dyn Store> = scene.target.clone();
     let missing =
-        copy(scene.source.store.as_ref(), scene.target.as_ref(), &these, &policy, &Counting::default());
+        copy(scene.source.store.as_ref(), &to, &these, &policy, &blind(&recovery()), &Counting::default());
     assert!(matches!(missing, Err(CopyError::NoVault { vault: SITE })));
 }
 
@@ -254,19 +281,14 @@ fn what_did_not_come_from_the_source_is_left_alone() {
     let (archive, ..) = backup_tree(&target, &tree(9), None).unwrap();
     target.write_record(Uuid::from_u128(9), &record_of(&report(9, 5, 100), &archive)).unwrap();
     scene.source.mark(1, &trashed(4)).unwrap();
-    scene.source.sweep(11);
+    scene.sweep(11);
     let copied = scene.copy().unwrap();
     assert!(copied.vaults[0].foreign > 0);
     assert_eq!(scene.all_whole(), [2, 3, 9]);
 
-    let back = copy(
-        scene.target.as_ref(),
-        scene.source.store.as_ref(),
-        &Which::All,
-        &CopyPolicy::default(),
-        &Counting::default(),
-    )
-    .unwrap();
+    let (from, to): (_, Arc<dyn Store>) = (scene.target.as_ref(), scene.source.store.clone());
+    let (policy, watch) = (CopyPolicy::default(), Counting::default());
+    let back = copy(from, &to, &Which::All, &policy, &blind(&recovery()), &watch).unwrap();
     assert_eq!(back.vaults[0].removed, 0);
     assert_eq!(scene.source.backups(), [2, 3, 9]);
     scene.source.all_whole();
@@ -342,7 +364,7 @@ fn a_source_that_is_swept_meanwhile_is_copied_whole() {
     for at in 0..14 {
         let scene = scene();
         scene.source.mark(1, &trashed(4)).unwrap();
-        let other = vault(scene.source.folder.path());
+        let (other, said) = (vault(scene.source.folder.path()), scene.swept.clone());
         scene.target.misbehave(move |n, _| {
             if n == at {
                 let judge = undercroft_vault::sweep::by_retention(
@@ -354,7 +376,8 @@ fn a_source_that_is_swept_meanwhile_is_copied_whole() {
                 let plan =
                     undercroft_vault::sweep::plan(&other, &judge, &bold, common::keep::day(11), &silent)
                         .unwrap();
-                undercroft_vault::sweep::run(&other, &plan, &silent).unwrap();
+                let swept = undercroft_vault::sweep::run(&other, &plan, &silent).unwrap();
+                said.lock().unwrap().extend(swept.backups);
             }
             None
         });
@@ -471,4 +494,130 @@ fn a_damaged_config_or_keys_object_takes_no_good_ones_place() {
         }
         assert_eq!(scene.all_whole(), [1, 2, 3]);
     }
+}
+
+/// Everything that the copy has.
+fn all(scene: &Scene) -> Vec<String> {
+    scene.there().into_iter().map(|(name, _)| name).collect()
+}
+
+/// What a source has lost stays in the copy, however bold the person is: nothing is removed, and it is told.
+#[test]
+fn what_the_source_needs_itself_and_has_lost_stays_in_the_copy() {
+    for (below, spared) in [("keys/", 0), ("config", 0), ("packs/", 1), ("marks/", 0)] {
+        let scene = scene();
+        scene.copy().unwrap();
+        let before = all(&scene);
+        // Something is to go besides.
+        scene.source.mark(1, &trashed(4)).unwrap();
+        scene.sweep(11);
+        let objects = scene.source.objects("");
+        let lost: Vec<_> = objects.iter().filter(|o| o.name.contains(&format!("/{below}"))).collect();
+        assert!(lost.len() > spared, "{below}");
+        for object in &lost[spared..] {
+            std::fs::remove_file(scene.source.folder.path().join(&object.name)).unwrap();
+        }
+        for most in [50, 100] {
+            let copied = scene.copy_with(&CopyPolicy { most, ..CopyPolicy::default() }).unwrap();
+            let done = &copied.vaults[0];
+            assert!(
+                matches!(&done.withheld, Some(Withheld::Lost { first, .. }) if first.starts_with(below)),
+                "{below}: {done:?}"
+            );
+            assert_eq!(done.removed, 0);
+            let now = all(&scene);
+            assert!(before.iter().all(|name| now.contains(name)), "{below}");
+        }
+    }
+}
+
+#[test]
+fn packs_that_the_source_has_lost_stay_in_the_copy() {
+    for count in [1, usize::MAX] {
+        let scene = scene();
+        scene.copy().unwrap();
+        let before = scene.there();
+        let packs = scene.source.objects("packs/");
+        for pack in packs.iter().take(count.min(packs.len() - 1)) {
+            std::fs::remove_file(scene.source.folder.path().join(&pack.name)).unwrap();
+        }
+        for most in [50, 100] {
+            let copied = scene.copy_with(&CopyPolicy { most, ..CopyPolicy::default() }).unwrap();
+            let lost = &copied.vaults[0].withheld;
+            assert!(
+                matches!(lost, Some(Withheld::Lost { first, .. }) if first.starts_with("packs/")),
+                "{lost:?}"
+            );
+            assert!(scene.there() == before);
+        }
+        assert_eq!(scene.all_whole(), [1, 2, 3]);
+    }
+}
+
+/// One backup of many is no alarm for the brake: that nobody deleted it is.
+#[test]
+fn a_backup_goes_from_the_copy_only_if_something_says_that_it_was_to_go() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let record = &scene.source.objects("records/")[0].name;
+    std::fs::remove_file(scene.source.folder.path().join(record)).unwrap();
+    let copied = scene.copy().unwrap();
+    let first = Uuid::from_u128(1);
+    assert_eq!(copied.vaults[0].withheld, Some(Withheld::Unexplained { records: 1, first }));
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
+    scene.copy_with(&CopyPolicy { most: 100, ..CopyPolicy::default() }).unwrap();
+    assert_eq!(scene.all_whole(), [2, 3]);
+}
+
+/// The copy's own record and marks say enough, whatever became of the catalog.
+#[test]
+fn what_the_copy_itself_says_is_over_goes() {
+    for deleted in [true, false] {
+        let mut scene = scene();
+        if deleted {
+            scene.source.mark(1, &trashed(4)).unwrap();
+        } else {
+            scene.day = 18;
+        }
+        scene.copy().unwrap();
+        scene.source.sweep(scene.day);
+        assert_eq!(scene.source.backups(), [2, 3]);
+        let copied = scene.copy().unwrap();
+        assert_eq!(copied.vaults[0].withheld, None);
+        scene.is_in_step();
+    }
+}
+
+#[test]
+fn too_many_bytes_are_not_removed_at_once() {
+    let scene = scene();
+    let mut large = Tree::new();
+    for n in 0..8 {
+        large.file(&format!("{n}.jpg"), noise(50 + n, 700_000));
+    }
+    scene.source.backup(4, 4, 10, &large);
+    scene.copy().unwrap();
+    scene.source.mark(4, &trashed(4)).unwrap();
+    scene.sweep(11);
+    let copied = scene.copy().unwrap();
+    let withheld = &copied.vaults[0].withheld;
+    assert!(matches!(withheld, Some(Withheld::Bytes { bytes: 5_600_000.., .. })), "{withheld:?}");
+    assert_eq!(scene.all_whole(), [1, 2, 3, 4]);
+    scene.copy_with(&CopyPolicy { most: 100, ..CopyPolicy::default() }).unwrap();
+    scene.is_in_step();
+}
+
+#[test]
+fn a_copy_that_the_key_does_not_open_loses_nothing() {
+    let scene = scene();
+    scene.copy().unwrap();
+    scene.source.mark(1, &trashed(4)).unwrap();
+    scene.sweep(11);
+    let other = SecretKey::from_bytes([9; 32]);
+    let to: Arc<dyn Store> = scene.target.clone();
+    let (policy, watch) = (CopyPolicy { most: 100, ..CopyPolicy::default() }, Counting::default());
+    let copied =
+        copy(scene.source.store.as_ref(), &to, &Which::All, &policy, &blind(&other), &watch).unwrap();
+    assert!(matches!(copied.vaults[0].withheld, Some(Withheld::Unreadable { .. })), "{copied:?}");
+    assert_eq!(scene.all_whole(), [1, 2, 3]);
 }

@@ -88,10 +88,7 @@ fn tell(context: &Context, vault: &CopiedObject) {
     for refused in &vault.refused {
         context.messages.warning(&format!("vault {id}: the copy would not remove {refused}"));
     }
-    if let Some((records, of)) = vault.withheld {
-        context.messages.warning(&format!(
-            "vault {id}: nothing was removed from the copy, since {records} of its {of} backups would have gone: if that \
-             is right, say --however-much"
-        ));
+    if let Some(why) = &vault.withheld {
+        context.messages.warning(&format!("vault {id}: nothing was removed from the copy: {why}"));
     }
 }

@@ -199,7 +199,7 @@ pub struct CopyParams {
     pub sites: Vec<Uuid>,
     /// Remove nothing from the copy.
     pub keep_all: bool,
-    /// However many backups the source lost.
+    /// However many backups the source lacks, and whether or not anything says that they were to go.
     pub however_much: bool,
 }
 
@@ -241,8 +241,8 @@ pub struct CopiedObject {
     pub refused: Vec<String>,
     /// Objects that are damaged and were not copied, and why.
     pub damaged: Vec<(String, String)>,
-    /// Backups that would have gone from the copy, and of how many: too many, so none did.
-    pub withheld: Option<(u64, u64)>,
+    /// Why nothing was removed from the copy, though something would have been.
+    pub withheld: Option<String>,
 }
 
 /// One entry of an archive, as browsing shows it.

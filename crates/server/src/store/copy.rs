@@ -9,11 +9,15 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use undercroft_model::api::{CopiedObject, CopyObject, CopyParams};
-use undercroft_vault::copy::{self, CopiedVault, CopyError, CopyPolicy, Failed, Watch, Which};
-use undercroft_vault::store;
+use undercroft_vault::copy::{
+    self, CopiedVault, CopyError, CopyPolicy, Failed, Watch, Which, Withheld, Witness,
+};
+use undercroft_vault::store::{self, Store};
+use undercroft_vault::sweep::Candidate;
 use undercroft_worker::chain;
 use uuid::Uuid;
 
+use super::removal::Removal;
 use crate::{ApiError, App};
 
 /// The copies of this program.
@@ -77,6 +81,7 @@ pub async fn create(
             own.display()
         )));
     }
+    let removal = Removal::read(&app).await?;
     let (id, copying) = (Uuid::new_v4(), Arc::new(Copying::default()));
     app.copies.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&copying));
     let watch = Arc::clone(&copying);
@@ -86,9 +91,12 @@ pub async fn create(
             remove: !asked.keep_all,
             most: if asked.however_much { 100 } else { CopyPolicy::default().most },
         };
-        let copied = store::local(asked.to)
-            .map_err(CopyError::Target)
-            .and_then(|to| copy::copy(from.as_ref(), &to, &which, &policy, watch.as_ref()));
+        let removed = |vault: Uuid, candidates: &[Candidate]| removal.of(vault, candidates);
+        let witness = Witness { recovery: &app.recovery.0, removed: &removed };
+        let copied = store::local(asked.to).map_err(CopyError::Target).and_then(|to| {
+            let to: Arc<dyn Store> = Arc::new(to);
+            copy::copy(from.as_ref(), &to, &which, &policy, &witness, watch.as_ref())
+        });
         let ended = match copied {
             Ok(copied) => {
                 let incomplete = |vault: &CopiedVault| !vault.damaged.is_empty() || vault.withheld.is_some();
@@ -119,7 +127,22 @@ fn told(vault: CopiedVault) -> CopiedObject {
         removed: vault.removed,
         refused: vault.refused,
         damaged: vault.damaged.into_iter().map(|damaged| (damaged.object, damaged.why)).collect(),
-        withheld: vault.withheld.map(|withheld| (withheld.records, withheld.of)),
+        withheld: vault.withheld.map(|withheld| format!("{withheld}{}", advice(&withheld))),
+    }
+}
+
+/// What to do when nothing was removed.
+fn advice(withheld: &Withheld) -> &'static str {
+    match withheld {
+        Withheld::Records { .. } | Withheld::Bytes { .. } | Withheld::Bare => {
+            ": if that is right, say --however-much"
+        }
+        Withheld::Unexplained { .. } => {
+            ": if they were lost, put their records back from the copy (vault:check tells more); if they are not wanted any \
+             more, say --however-much"
+        }
+        Withheld::Lost { .. } => ": what is lost can be put back from there, and vault:check tells more",
+        Withheld::Unreadable { .. } => "",
     }
 }
 

@@ -1,5 +1,7 @@
 //! What came of a copy.
 
+use std::fmt::{self, Display, Formatter};
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,7 +14,9 @@ use crate::store::StoreError;
 pub struct CopyPolicy {
     /// Whether what the source no longer has is removed from the copy.
     pub remove: bool,
-    /// How many of a copied vault's records may go at once, in percent; 100 switches this brake off.
+    /// How many of a copied vault's records, and of its packs' bytes, may go at once, in percent. 100 switches this
+    /// brake off, and asks for no evidence that the source removed its backups on purpose; what a backup needs that
+    /// stays is spared all the same.
     pub most: u8,
 }
 
@@ -76,13 +80,71 @@ pub struct Damaged {
     pub why: String,
 }
 
-/// What was not removed from a copy, because it would have been too much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withheld {
-    /// Records that the source no longer has.
-    pub records: u64,
-    /// Records that the copy has.
-    pub of: u64,
+/// Why nothing was removed from a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Withheld {
+    /// Too many backups would have gone at once.
+    Records {
+        /// Backups that the source no longer has.
+        records: u64,
+        /// Backups that the copy has.
+        of: u64,
+    },
+    /// Too much would have gone at once.
+    Bytes {
+        /// Bytes of packs that the source no longer has.
+        bytes: u64,
+        /// Bytes of all packs that the copy has.
+        of: u64,
+    },
+    /// The source has no packs at all.
+    Bare,
+    /// The source lacks backups that nothing says were to go.
+    Unexplained {
+        /// How many.
+        records: u64,
+        /// One of them.
+        first: Uuid,
+    },
+    /// The source has lost what its own backups need.
+    Lost {
+        /// How many objects, as far as was looked.
+        objects: u64,
+        /// One of them, by its name below the vault's prefix.
+        first: String,
+    },
+    /// It can't be told what the copy's backups need.
+    Unreadable {
+        /// Why, as a sentence.
+        why: String,
+    },
+}
+
+impl Display for Withheld {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Withheld::Records { records, of } => write!(f, "{records} of its {of} backups would have gone"),
+            Withheld::Bytes { bytes, of } => write!(f, "{bytes} of its packs' {of} bytes would have gone"),
+            Withheld::Bare => write!(f, "the store that is copied has no packs any more"),
+            Withheld::Unexplained { records, first } => write!(
+                f,
+                "the store that is copied lacks {records} of its backups, of which {first} is one, and nothing says that \
+                 they were deleted or that their time is over"
+            ),
+            Withheld::Lost { objects: 1, first } => {
+                write!(
+                    f,
+                    "the store that is copied has lost {first}, which its backups need; the copy has it"
+                )
+            }
+            Withheld::Lost { objects, first } => write!(
+                f,
+                "the store that is copied has lost {objects} objects that its backups need, {first} among them; the copy \
+                 has them"
+            ),
+            Withheld::Unreadable { why } => write!(f, "it can't be told what its backups need: {why}"),
+        }
+    }
 }
 
 /// Why a copy could not be made.

@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use undercroft_model::Cancelled;
 use uuid::Uuid;
 
-use super::Watch;
 use super::ledger::{Ledger, is_ledger};
 use super::object::{Fetched, fault, fetch, is_of_its_store, order, store};
-use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged, Withheld};
+use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged};
+use super::{Watch, Witness};
 use crate::store::{Listed, Store, StoreError};
 
 /// Objects that are copied at a time: one is written while another is read.
@@ -22,16 +22,17 @@ const PASSES: usize = 4;
 /// What a copy of one vault is between.
 pub(super) struct Route<'a> {
     pub from: &'a dyn Store,
-    pub to: &'a dyn Store,
+    pub to: &'a Arc<dyn Store>,
     pub vault: Uuid,
+    pub witness: &'a Witness<'a>,
     pub watch: &'a dyn Watch,
 }
 
 /// An object by its name below the vault's prefix.
 #[derive(Debug, Clone)]
-struct Object {
-    name: String,
-    len: u64,
+pub(super) struct Object {
+    pub name: String,
+    pub len: u64,
 }
 
 /// How a pass ended.
@@ -42,11 +43,11 @@ enum Pass {
 }
 
 impl Route<'_> {
-    fn front(&self) -> String {
+    pub(super) fn front(&self) -> String {
         format!("vaults/{}/", self.vault)
     }
 
-    fn objects(&self, listed: &[Listed]) -> Vec<Object> {
+    pub(super) fn objects(&self, listed: &[Listed]) -> Vec<Object> {
         let front = self.front();
         let object = |listed: &Listed| {
             Some(Object { name: listed.name.strip_prefix(&front)?.to_owned(), len: listed.len })
@@ -73,7 +74,7 @@ impl Route<'_> {
         Ok(objects)
     }
 
-    fn target(&self) -> Result<Vec<Listed>, CopyError> {
+    pub(super) fn target(&self) -> Result<Vec<Listed>, CopyError> {
         self.to.list(&self.front()).map_err(CopyError::Target)
     }
 
@@ -82,7 +83,7 @@ impl Route<'_> {
         let mut done = CopiedVault { vault: self.vault, ..CopiedVault::default() };
         let listed = self.target()?;
         self.is_same_vault(&self.objects(&listed))?;
-        let mut ledger = Ledger::read(self.to, self.front(), &listed)?;
+        let mut ledger = Ledger::read(self.to.as_ref(), self.front(), &listed)?;
         self.remove_notes(&listed, &ledger)?;
         for _ in 0..PASSES {
             if let Pass::Done(source) = self.pass(&mut ledger, &mut done)? {
@@ -216,64 +217,11 @@ impl Route<'_> {
                     // It is there at another length, and the source's is whole.
                     self.to.delete(&name).map_err(CopyError::Target)?;
                 }
-                store(self.to, &name, &bytes)?;
+                store(self.to.as_ref(), &name, &bytes)?;
                 self.watch.copied(self.vault, &object.name, object.len);
                 let mut came = lock();
                 came.copied += 1;
                 came.bytes += object.len;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what was copied earlier and the source no longer has, in the order opposite to writing.
-    fn remove(
-        &self,
-        source: &[Object],
-        ledger: &Ledger<'_>,
-        policy: &CopyPolicy,
-        done: &mut CopiedVault,
-    ) -> Result<(), CopyError> {
-        let has: HashSet<_> = source.iter().map(|object| &object.name).collect();
-        let there = self.objects(&self.target()?);
-        let is_record = |object: &&Object| object.name.starts_with("records/");
-        let of = there.iter().filter(is_record).count() as u64;
-        let (mut surplus, foreign): (Vec<_>, Vec<_>) = there
-            .into_iter()
-            .filter(|object| !has.contains(&object.name))
-            .partition(|object| ledger.has(&object.name));
-        done.foreign = foreign.len() as u64;
-        let records = surplus.iter().filter(is_record).count() as u64;
-        let too_many = records > 0 && policy.most < 100 && records * 100 > of * u64::from(policy.most);
-        // A source that has nothing but its keys, or not even these, was not swept: something happened to it.
-        let is_bare = policy.most < 100 && !source.iter().any(|object| object.name.starts_with("packs/"));
-        if !surplus.is_empty() && (too_many || is_bare) {
-            done.withheld = Some(Withheld { records, of });
-            return Ok(());
-        }
-        // A backup of the target's own may rely on packs that came from the source.
-        if foreign.iter().any(|object| object.name.starts_with("records/")) {
-            surplus.retain(|object| !object.name.starts_with("packs/") && !object.name.starts_with("index/"));
-        }
-        surplus.sort_by(|a, b| (order(&b.name), &b.name).cmp(&(order(&a.name), &a.name)));
-        for object in surplus {
-            if self.watch.cancelled() {
-                return Err(Cancelled.into());
-            }
-            let name = format!("{}{}", self.front(), object.name);
-            match self.to.delete(&name) {
-                Ok(()) => {
-                    done.removed += 1;
-                    done.removed_bytes += object.len;
-                }
-                Err(StoreError::Denied { .. }) => {
-                    done.refused.push(name);
-                    // A record that stays keeps all that it may need.
-                    if object.name.starts_with("records/") {
-                        return Ok(());
-                    }
-                }
-                Err(error) => return Err(CopyError::Target(error)),
             }
         }
         Ok(())
