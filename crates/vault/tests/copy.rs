@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::faulty::{Call, Fault, Faulty};
-use common::keep::{Keeping, day, keeping, kept, record_of, report, trashed};
+use common::keep::{Keeping, day, keeping, kept, record_of, report, restored, trashed};
 use common::{SITE, Tree, backup_tree, chain, download, gunzip, noise, recovery, text, vault};
-use undercroft_model::Silent;
 use undercroft_model::retention::{Fate, Policy};
+use undercroft_model::{Mark, Marked, Silent};
 use undercroft_vault::check::{self, Depth};
 use undercroft_vault::copy::{Copied, CopyError, CopyPolicy, Watch, Which, Withheld, Witness, copy};
 use undercroft_vault::damage::DamagedPack;
@@ -620,4 +620,41 @@ fn a_copy_that_the_key_does_not_open_loses_nothing() {
         copy(scene.source.store.as_ref(), &to, &Which::All, &policy, &blind(&other), &watch).unwrap();
     assert!(matches!(copied.vaults[0].withheld, Some(Withheld::Unreadable { .. })), "{copied:?}");
     assert_eq!(scene.all_whole(), [1, 2, 3]);
+}
+
+/// Somebody keeps a backup in the copy, or brings it back there: it stays, with all that it needs.
+#[test]
+fn what_is_kept_in_the_copy_stays_there() {
+    for mark in [kept(5, None), restored(5)] {
+        let scene = scene();
+        scene.source.mark(1, &trashed(4)).unwrap();
+        scene.copy().unwrap();
+        vault(scene.folder.path()).write_mark(Uuid::from_u128(1), &mark).unwrap();
+        scene.sweep(11);
+        scene.source.backup(4, 11, 100, &tree(4));
+        for _ in 0..2 {
+            let copied = scene.copy().unwrap();
+            assert_eq!(copied.vaults[0].withheld, None);
+            assert_eq!(scene.all_whole(), [1, 2, 3, 4]);
+        }
+        let marks = vault(scene.folder.path()).marks_of(Uuid::from_u128(1)).unwrap();
+        assert_eq!(marks, [trashed(4), mark]);
+        let bold = CopyPolicy { most: 100, ..CopyPolicy::default() };
+        scene.copy_with(&bold).unwrap();
+        assert_eq!(scene.all_whole(), [1, 2, 3, 4]);
+    }
+}
+
+/// That somebody verified a backup in the copy does not keep it there.
+#[test]
+fn what_was_proven_in_the_copy_goes_with_its_backup() {
+    let scene = scene();
+    scene.copy().unwrap();
+    let what =
+        Marked::Proven { deep: false, good: true, summary: String::new(), details: serde_json::json!({}) };
+    vault(scene.folder.path()).write_mark(Uuid::from_u128(1), &Mark { at: day(5), what }).unwrap();
+    scene.source.mark(1, &trashed(4)).unwrap();
+    scene.sweep(11);
+    assert_eq!(scene.copy().unwrap().vaults[0].withheld, None);
+    assert_eq!(scene.all_whole(), [2, 3]);
 }

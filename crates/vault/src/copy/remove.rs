@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use undercroft_model::{Cancelled, Mark};
+use undercroft_model::{Cancelled, Mark, Marked};
 use uuid::Uuid;
 
 use super::ledger::Ledger;
@@ -66,6 +66,7 @@ struct Scene<'a> {
     has_packs: bool,
     /// Bytes of all the copy's packs.
     bytes: u64,
+    ledger: &'a Ledger<'a>,
     policy: &'a CopyPolicy,
 }
 
@@ -89,7 +90,7 @@ impl<'a> Scene<'a> {
     fn new(
         source: &[Object],
         there: Vec<Object>,
-        ledger: &Ledger<'_>,
+        ledger: &'a Ledger<'a>,
         policy: &'a CopyPolicy,
     ) -> (Self, u64) {
         let has: HashSet<_> = source.iter().map(|object| &object.name).collect();
@@ -99,6 +100,7 @@ impl<'a> Scene<'a> {
             surplus: Vec::new(),
             has_packs: source.iter().any(is_pack),
             bytes: there.iter().filter(|object| is_pack(object)).map(|object| object.len).sum(),
+            ledger,
             policy,
         };
         let (surplus, foreign): (Vec<_>, Vec<_>) = there
@@ -188,15 +190,20 @@ impl Route<'_> {
         Ok(going)
     }
 
-    /// The backups that go: the source lacks them, and there is evidence that they were to go.
+    /// The backups that go: the source lacks them, and there is evidence that they were to go. One that somebody has
+    /// kept or brought back in the copy stays.
     fn gone(&self, vault: &Vault, scene: &Scene<'_>) -> Result<HashSet<Uuid>, Stop> {
-        let gone = backups(&scene.surplus);
+        let mut gone = backups(&scene.surplus);
         if gone.is_empty() {
             return Ok(gone);
         }
         let mut marks: BTreeMap<Uuid, Vec<Mark>> = BTreeMap::new();
         for object in vault.mark_objects("")? {
             let mark = vault.read_mark(&object)?;
+            let came = object.name.strip_prefix(&self.front()).is_some_and(|name| scene.ledger.has(name));
+            if !came && matches!(mark.what, Marked::Keep { .. } | Marked::Restored | Marked::Unread { .. }) {
+                gone.remove(&object.backup);
+            }
             marks.entry(object.backup).or_default().push(mark);
         }
         if gone.is_empty() || scene.policy.most >= 100 {
