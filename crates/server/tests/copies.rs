@@ -77,3 +77,22 @@ async fn what_was_swept_goes_from_the_copy_and_what_was_lost_stays() {
     assert_eq!(copy_with(&house, &params).await.unwrap().result.as_deref(), Some("succeeded"));
     assert_eq!(records(&house, &to).len(), 3);
 }
+
+/// A store that is in another folder, as after a catalog was made anew from a copy, is not copied onto itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_is_not_copied_onto_itself() {
+    let house = House::new().await;
+    house.back_up(365).await;
+    let disk = house.folder.path().join("disk");
+    fs::create_dir_all(disk.join("other")).unwrap();
+    fs::rename(house.store(), disk.join("store")).unwrap();
+    std::os::unix::fs::symlink(disk.join("store"), house.store()).unwrap();
+    for to in ["store", "store/new", "other/../store", "other/../../data/new", ""] {
+        let error = copy(&house, &disk.join(to)).await.unwrap_err();
+        assert!(error.contains("that is what is to be saved"), "{to}: {error}");
+    }
+    assert!(!disk.join("store/new").exists() && !disk.join("vaults").exists());
+    let done = copy(&house, &disk.join("other")).await.unwrap();
+    assert_eq!(done.result.as_deref(), Some("succeeded"));
+    assert_eq!(records(&house, &disk.join("other")).len(), 1);
+}

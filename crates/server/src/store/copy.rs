@@ -17,7 +17,9 @@ use undercroft_vault::sweep::Candidate;
 use undercroft_worker::chain;
 use uuid::Uuid;
 
+use super::place::place;
 use super::removal::Removal;
+use crate::app::blocking;
 use crate::{ApiError, App};
 
 /// The copies of this program.
@@ -73,14 +75,9 @@ pub async fn create(
 ) -> Result<Json<CopyObject>, ApiError> {
     let Json(asked) = body?;
     let from = app.store().map_err(|error| ApiError::internal(&error))?;
-    let own = app.data.root();
-    if !asked.to.is_absolute() || asked.to.starts_with(own) || own.starts_with(&asked.to) {
-        return Err(ApiError::bad_request(format!(
-            "{} can't take the copy: name a folder, by its whole path, that is not in the data folder {} nor around it.",
-            asked.to.display(),
-            own.display()
-        )));
-    }
+    let own = [app.data.root().to_owned(), app.data.store()];
+    let to = blocking(move || place(&asked.to, &own)).await?;
+    let to = to.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let removal = Removal::read(&app).await?;
     let (id, copying) = (Uuid::new_v4(), Arc::new(Copying::default()));
     app.copies.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&copying));
@@ -93,7 +90,7 @@ pub async fn create(
         };
         let removed = |vault: Uuid, candidates: &[Candidate]| removal.of(vault, candidates);
         let witness = Witness { recovery: &app.recovery.0, removed: &removed };
-        let copied = store::local(asked.to).map_err(CopyError::Target).and_then(|to| {
+        let copied = store::local(to).map_err(CopyError::Target).and_then(|to| {
             let to: Arc<dyn Store> = Arc::new(to);
             copy::copy(from.as_ref(), &to, &which, &policy, &witness, watch.as_ref())
         });
