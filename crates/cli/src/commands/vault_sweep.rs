@@ -67,11 +67,15 @@ fn tell(context: &Context, site: &SiteObject, outcome: &SweepOutcome, dry_run: b
         say(format!("the backup {backup} {goes}: {reason}"));
     }
     let [dead, anew, spared] = outcome.packs;
-    if dead > 0 || anew > 0 {
-        say(format!("{dead} packs {would} removed, {anew} written anew without what nobody needs"));
+    for (packs, what) in [(dead, "removed"), (anew, "written anew without what nobody needs")] {
+        if packs > 0 {
+            say(told_of_packs(packs, what, dry_run));
+        }
     }
-    if spared > 0 {
-        say(format!("{spared} packs are left alone for now, since somebody may be writing them"));
+    match spared {
+        0 => {}
+        1 => say("1 pack is left alone for now, since somebody may be writing it".to_owned()),
+        _ => say(format!("{spared} packs are left alone for now, since somebody may be writing them")),
     }
     for (until, bytes, reason) in &outcome.waits {
         let when = until.map(|until| format!(" from {} on", human_time(until))).unwrap_or_default();
@@ -89,4 +93,26 @@ fn tell(context: &Context, site: &SiteObject, outcome: &SweepOutcome, dry_run: b
         human_size(outcome.stays),
         human_size(outcome.living)
     ));
+}
+
+fn told_of_packs(packs: u64, what: &str, dry_run: bool) -> String {
+    let (noun, verb) = match (packs, dry_run) {
+        (1, true) => ("pack", "would be"),
+        (1, false) => ("pack", "was"),
+        (_, true) => ("packs", "would be"),
+        (_, false) => ("packs", "were"),
+    };
+    format!("{packs} {noun} {verb} {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told_of_packs;
+
+    #[test]
+    fn one_pack_was_and_two_were() {
+        assert_eq!(told_of_packs(1, "removed", false), "1 pack was removed");
+        assert_eq!(told_of_packs(2, "removed", false), "2 packs were removed");
+        assert_eq!(told_of_packs(2, "written anew", true), "2 packs would be written anew");
+    }
 }

@@ -149,7 +149,7 @@ pub struct SweepParams {
 pub struct SweepOutcome {
     /// Backups that go, or went: their archives' common name and why.
     pub backups: Vec<(String, String)>,
-    /// Packs that go as they are, that are written anew, and that are spared for now.
+    /// Packs that go, or went, as they are; that are, or were, written anew; and that are spared for now.
     pub packs: [u64; 3],
     /// Bytes that are freed, less those that are written anew.
     pub frees: i64,

@@ -1,5 +1,6 @@
 //! Runs checks and sweeps of a site's vault.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use undercroft_catalog::{JobState, Site};
@@ -10,6 +11,7 @@ use undercroft_vault::check::{self, Depth, VaultProof};
 use undercroft_vault::sweep::{self, Brake, SweepError, SweepPlan, SweepPolicy, Swept};
 use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::chain;
+use uuid::Uuid;
 
 use super::Lease;
 use super::abandoned::adopt_backups;
@@ -110,13 +112,14 @@ impl App {
             let mut again = done.is_none();
             if let Some((plan, swept)) = &done {
                 again = swept.as_ref().is_some_and(|swept| swept.stopped);
-                add(&mut told, plan, swept.as_ref());
+                let mut names = BTreeMap::new();
                 for purge in &plan.purge {
-                    let report = self.catalog.backup(purge.backup).await?;
-                    let name = report.map(|r| format!("{}.{} {}", r.site_name, r.env, r.folder));
-                    let name = name.unwrap_or_else(|| purge.backup.to_string());
-                    told.backups.push((name, purge.reason.clone()));
+                    if let Some(report) = self.catalog.backup(purge.backup).await? {
+                        let name = format!("{}.{} {}", report.site_name, report.env, report.folder);
+                        names.insert(purge.backup, name);
+                    }
                 }
+                add(&mut told, plan, swept.as_ref(), &names);
             }
             if !dry_run {
                 self.forget_swept(&vault, &known).await?;
@@ -222,18 +225,89 @@ impl App {
     }
 }
 
-/// Adds what a plan and its execution came to.
-fn add(told: &mut SweepOutcome, plan: &SweepPlan, swept: Option<&Swept>) {
-    let [dead, anew, _] = told.packs;
-    told.packs = [dead + plan.dead.len() as u64, anew + plan.rewrite.len() as u64, plan.spare.len() as u64];
+/// Adds what a plan and its execution came to. What was planned counts only where nothing was to be done. A sweep that
+/// gave way is planned anew, so what remains is as the last plan has it.
+fn add(told: &mut SweepOutcome, plan: &SweepPlan, swept: Option<&Swept>, names: &BTreeMap<Uuid, String>) {
+    for purge in &plan.purge {
+        if swept.is_none_or(|swept| swept.backups.contains(&purge.backup)) {
+            let name = names.get(&purge.backup).cloned().unwrap_or_else(|| purge.backup.to_string());
+            told.backups.push((name, purge.reason.clone()));
+        }
+    }
+    let [dead, anew, spared] = &mut told.packs;
+    *spared = plan.spare.len() as u64;
     match swept {
         Some(swept) => {
+            *dead += swept.packs.count - swept.anew.count;
+            *anew += swept.anew.count;
             told.frees += swept.bytes.removed as i64 - swept.bytes.written as i64;
-            told.refused.extend(swept.refused.iter().map(|one| format!("{}: {}", one.object, one.why)));
+            told.stays = (plan.room.packs.bytes + swept.written.bytes).saturating_sub(swept.packs.bytes);
+            told.refused =
+                swept.refused.iter().map(|refused| format!("{}: {}", refused.object, refused.why)).collect();
         }
-        None => told.frees = plan.room.frees as i64,
+        None => {
+            (*dead, *anew) = (plan.dead.len() as u64, plan.rewrite.len() as u64);
+            (told.frees, told.stays) = (plan.room.frees as i64, plan.room.stays);
+        }
     }
-    (told.stays, told.living) = (plan.room.stays, plan.room.living);
+    told.living = plan.room.living;
     told.waits = plan.waits.iter().map(|w| (w.until.map(seconds), w.bytes, w.reason.clone())).collect();
-    told.notes.extend(plan.notes.iter().cloned());
+    told.notes.clone_from(&plan.notes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use undercroft_vault::sweep::{Amount, Cleared, Refused};
+
+    fn plan(purge: &[u128], dead: usize, rewrite: usize) -> SweepPlan {
+        let pack = serde_json::json!({ "pack": "00", "bytes": 100, "living": 0 });
+        let of = |purge: &u128| {
+            let backup = Uuid::from_u128(*purge);
+            serde_json::json!({ "backup": backup, "since": "2026-01-01T00:00:00Z", "reason": "old", "seen": 0 })
+        };
+        let purge: Vec<_> = purge.iter().map(of).collect();
+        let plan = serde_json::json!({
+            "vault": Uuid::nil(), "made": "2026-02-01T00:00:00Z", "after": null, "records": [], "marks": [],
+            "policy": {}, "orphans": [], "purge": purge, "waits": [], "dead": vec![&pack; dead],
+            "rewrite": vec![&pack; rewrite], "spare": [], "index": null, "notes": ["a note"],
+            "room": { "packs": { "count": 9, "bytes": 900 }, "frees": 500, "stays": 400, "living": 300 },
+        });
+        serde_json::from_value(plan).unwrap()
+    }
+
+    /// A sweep that gave way once, and of which one backup was brought back meanwhile.
+    #[test]
+    fn what_was_done_is_told_and_not_what_was_planned() {
+        let amount = |count| Amount { count, bytes: 100 * count };
+        let refused = |why: &str| Refused { object: "records/2".into(), why: why.into() };
+        let first = Swept {
+            backups: vec![Uuid::from_u128(1)],
+            packs: amount(3),
+            anew: amount(2),
+            written: amount(1),
+            bytes: Cleared { removed: 310, written: 110 },
+            refused: vec![refused("locked")],
+            stopped: true,
+            ..Swept::default()
+        };
+        let second = Swept {
+            packs: amount(1),
+            bytes: Cleared { removed: 100, written: 0 },
+            refused: vec![refused("locked")],
+            ..Swept::default()
+        };
+        let names = BTreeMap::from([(Uuid::from_u128(1), "shop.live 1_backup".to_owned())]);
+        let mut told = SweepOutcome::default();
+        add(&mut told, &plan(&[1, 2], 2, 3), Some(&first), &names);
+        add(&mut told, &plan(&[2], 1, 1), Some(&second), &names);
+        assert_eq!(told.backups, [("shop.live 1_backup".to_owned(), "old".to_owned())]);
+        assert_eq!((told.packs, told.frees, told.stays), ([2, 2, 0], 300, 800));
+        assert_eq!((told.refused.len(), told.notes.len()), (1, 1));
+
+        let mut planned = SweepOutcome::default();
+        add(&mut planned, &plan(&[1, 2], 2, 3), None, &names);
+        assert_eq!((planned.backups.len(), planned.packs), (2, [2, 3, 0]));
+        assert_eq!((planned.frees, planned.stays), (500, 400));
+    }
 }

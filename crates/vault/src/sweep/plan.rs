@@ -167,6 +167,8 @@ pub struct Swept {
     pub backups: Vec<Uuid>,
     /// Packs that were removed, because nothing in them was needed or because what was is in new ones.
     pub packs: Amount,
+    /// Those of them of which what was needed is in new ones.
+    pub anew: Amount,
     /// Packs that were written.
     pub written: Amount,
     /// Segments of the index that were replaced.

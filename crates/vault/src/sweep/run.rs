@@ -274,7 +274,11 @@ impl<'a> Sweeper<'a> {
         }
         self.homeless.extend(written);
         left.retain(|pack| !done.contains(pack));
-        self.remove_packs(&done, false)
+        let before = self.swept.packs;
+        self.remove_packs(&done, false)?;
+        self.swept.anew.count += self.swept.packs.count - before.count;
+        self.swept.anew.bytes += self.swept.packs.bytes - before.bytes;
+        Ok(())
     }
 
     /// Removes an object; false if the store does not let it go.
