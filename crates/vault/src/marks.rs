@@ -169,15 +169,21 @@ impl Vault {
             at: jiff::Timestamp::MIN,
             what: Marked::Unread { object: object.name.clone(), why },
         };
-        let body = match self.open_object(&object.name, ObjectKind::Mark, &bound(&object.name)) {
-            Err(VaultError::Object { source, .. }) => return Ok(unread(source.to_string())),
+        match self.open_mark(&object.name) {
+            Err(VaultError::Object { source, .. }) => Ok(unread(source.to_string())),
             Err(VaultError::Store(StoreError::Missing { .. })) => {
-                return Ok(unread("the store lists it and does not have it".to_owned()));
+                Ok(unread("the store lists it and does not have it".to_owned()))
             }
-            other => other?,
-        };
-        let mark = serde_json::from_slice(&body);
-        Ok(mark.unwrap_or_else(|_| unread(OpenError::Feature("a kind of mark".to_owned()).to_string())))
+            other => other,
+        }
+    }
+
+    pub(crate) fn open_mark(&self, name: &str) -> Result<Mark, VaultError> {
+        let body = self.open_object(name, ObjectKind::Mark, &bound(name))?;
+        serde_json::from_slice(&body).map_err(|_| VaultError::Object {
+            object: name.to_owned(),
+            source: OpenError::Feature("a kind of mark".to_owned()),
+        })
     }
 }
 

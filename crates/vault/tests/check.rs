@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::faulty::{Call, Fault, Faulty};
+use common::keep::{bold, keeping, kept, trashed};
 use common::{SITE, Tree, backup_text, backup_tree, download, noise, record, recovery, text};
 use undercroft_model::{Element, Silent};
 use undercroft_vault::check::{
     self, ArchiveJob, ArchiveProof, Depth, Prover, SectionCheck, TextCheck, VaultProof,
 };
+use undercroft_vault::copy::{CopyPolicy, Watch, Which, copy};
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::stream::{EntryKind, FileTime, SectionLabel};
-use undercroft_vault::{Vault, VaultError, store};
+use undercroft_vault::{Vault, VaultError, store, sweep};
 use uuid::Uuid;
 
 const OLD: Uuid = Uuid::from_u128(1);
@@ -419,6 +421,89 @@ fn expect_told(kind: &str, path: &Path, how: &str, proof: &VaultProof, label: &s
         "keys" => assert_eq!(hits, 2, "{label}"),
         "config" => assert!(harmless && hits == 0, "{label}"),
         _ => {}
+    }
+}
+
+/// A damaged mark may have said that its backup is to be kept.
+#[test]
+fn every_damage_in_a_mark_is_told_with_its_backup() {
+    let keeping = keeping();
+    let folder = keeping.folder.path();
+    let mut small = Tree::new();
+    small.file("a.txt", noise(1, 70_000));
+    for id in 1..3 {
+        keeping.backup(id, 1, 100, &small);
+    }
+    keeping.mark(1, &kept(1, None)).unwrap();
+    keeping.mark(2, &trashed(1)).unwrap();
+    assert!(check(folder, Depth::Content).is_clean());
+    let path = objects(folder, &format!("marks/{OLD}")).remove(0);
+    let other = objects(folder, &format!("marks/{NEW}")).remove(0);
+    let whole = fs::read(&path).unwrap();
+    for (how, bytes) in damages(&whole, Some(fs::read(other).unwrap())) {
+        // One that is gone is missed by nobody.
+        let Some(bytes) = bytes else { continue };
+        fs::write(&path, bytes).unwrap();
+        for depth in [Depth::Lists, Depth::Content] {
+            let proof = check(folder, depth);
+            assert_eq!(proof.problems.total, 1, "{how}: {proof:#?}");
+            let problem = &proof.problems.list[0];
+            assert!(
+                problem.object.as_ref().unwrap().contains(&format!("marks/{OLD}/")),
+                "{how}: {problem:?}"
+            );
+            assert!(problem.text.contains("backup:keep"), "{how}: {problem:?}");
+            assert_eq!((problem.hits.len(), problem.hits[0].backup), (1, Some(OLD)), "{how}: {problem:?}");
+        }
+    }
+}
+
+/// What a sweep leaves behind, and what a copy writes down for itself, is ours.
+#[test]
+fn a_swept_vault_and_a_copy_are_clean_without_a_word() {
+    let keeping = keeping();
+    let folder = keeping.folder.path();
+    for id in 1..4 {
+        let mut tree = Tree::new();
+        tree.file("a.txt", noise(1, 70_000));
+        tree.file("own.txt", noise(id, 70_000));
+        keeping.backup(id.into(), 1, 100, &tree);
+    }
+    keeping.mark(1, &trashed(1)).unwrap();
+    sweep::run(&keeping.vault, &keeping.plan(11, &bold()).unwrap(), &Silent).unwrap();
+    let notices = objects(folder, "sweeps");
+    assert_eq!(notices.len(), 1);
+    let to = tempfile::tempdir().unwrap();
+    let target = store::local(to.path()).unwrap();
+    copy(keeping.store.as_ref(), &target, &Which::All, &CopyPolicy::default(), &Quiet).unwrap();
+    assert!(!objects(to.path(), "copied").is_empty());
+    for place in [folder, to.path()] {
+        let proof = check(place, Depth::Content);
+        assert!(proof.is_clean() && proof.notes.is_empty(), "{proof:#?}");
+    }
+    // A notice that is damaged is told, and binds nobody.
+    let whole = fs::read(&notices[0]).unwrap();
+    for (how, bytes) in damages(&whole, None) {
+        let Some(bytes) = bytes else { continue };
+        fs::write(&notices[0], bytes).unwrap();
+        let proof = check(folder, Depth::Lists);
+        assert_eq!(proof.problems.total, 1, "{how}: {proof:#?}");
+        let problem = &proof.problems.list[0];
+        assert!(
+            problem.object.as_ref().unwrap().contains("/sweeps/") && problem.hits.is_empty(),
+            "{problem:?}"
+        );
+    }
+}
+
+/// A copy that nobody watches.
+struct Quiet;
+
+impl Watch for Quiet {
+    fn expect(&self, _: Uuid, _: u64, _: u64) {}
+    fn copied(&self, _: Uuid, _: &str, _: u64) {}
+    fn cancelled(&self) -> bool {
+        false
     }
 }
 

@@ -1,4 +1,4 @@
-//! The objects beside packs: config, segments of the index, records, notes of damage.
+//! The objects beside packs: config, segments of the index, records, marks, notes of damage, notices of sweeps.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -182,6 +182,41 @@ pub(super) fn damage_notes(
         }
     }
     Ok(notes)
+}
+
+/// Reads all marks. One that can't be read hits no content, and says no more how long its backup is kept.
+pub(super) fn marks(vault: &Vault, findings: &mut Findings) -> Result<u64, VaultError> {
+    let mut bytes = 0;
+    for mark in vault.mark_objects("")? {
+        bytes += mark.len;
+        if let Err(wrong) = read(vault, || vault.open_mark(&mark.name))? {
+            let flaw = Wrong::Flaw(format!(
+                "{}: what it said of this backup (deleted, brought back, kept longer, proven) is not known, and may have \
+                 been that it is to be kept; as long as the mark is there, the sweep leaves the backup alone; put the \
+                 mark back from a copy of the store, or say with backup:keep or backup:delete what becomes of the \
+                 backup, then delete this object",
+                words(&wrong)
+            ));
+            findings.wrong(Some(&mark.name), &flaw, 0);
+            let at = At { backup: Some(mark.backup), archive: "" };
+            findings.hit(Some(&mark.name), &flaw, at, std::iter::empty());
+        }
+    }
+    Ok(bytes)
+}
+
+/// Reads the notices of sweeps.
+pub(super) fn notices(vault: &Vault, listed: &[Listed], findings: &mut Findings) -> Result<u64, VaultError> {
+    for notice in listed {
+        if let Err(wrong) = read(vault, || vault.open_notice(&notice.name))? {
+            let text = format!(
+                "{}; it is a sweep's notice of packs that it was about to remove, and hits no backup; delete it",
+                words(&wrong)
+            );
+            findings.wrong(Some(&notice.name), &Wrong::Flaw(text), 0);
+        }
+    }
+    Ok(listed.iter().map(|notice| notice.len).sum())
 }
 
 /// Where no key opens anything: whether objects are still what their names say.

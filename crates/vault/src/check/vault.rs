@@ -121,6 +121,7 @@ pub(super) struct Contents {
     packs: Vec<Listed>,
     index: Vec<Listed>,
     damage: Vec<Listed>,
+    notices: Vec<Listed>,
     records: Vec<Uuid>,
     strangers: Vec<Listed>,
 }
@@ -139,6 +140,7 @@ impl Contents {
             packs: none(),
             index: none(),
             damage: none(),
+            notices: none(),
             records: Vec::new(),
             strangers: none(),
         };
@@ -162,8 +164,10 @@ impl Contents {
                 Ok(id) => self.records.push(id),
                 Err(_) => self.strangers.push(object),
             },
-            // Marks, and what later releases add.
-            Some(("marks", _)) => {}
+            Some(("sweeps", _)) => self.notices.push(object),
+            // Marks are listed by themselves; what a copy writes down of what it took is for it alone.
+            Some(("marks" | "copied", _)) => {}
+            // What later releases add.
             _ => self.strangers.push(object),
         }
     }
@@ -208,6 +212,8 @@ fn check_opened(
     let mut hits = Hits::new(vault, &named, &looks, &notes);
     let records = objects::records(vault, &contents.records, findings)?;
     proof.backups = records.len() as u64;
+    proof.read += objects::marks(vault, findings)?;
+    proof.read += objects::notices(vault, &contents.notices, findings)?;
     for (id, record) in &records {
         for archive in &record.archives {
             if observer.cancelled() {

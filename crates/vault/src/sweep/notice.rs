@@ -27,7 +27,7 @@ impl Vault {
     pub(crate) fn doomed(&self, notices: &[String]) -> Result<HashSet<PackId>, VaultError> {
         let mut doomed = HashSet::new();
         for name in notices {
-            let body = match self.open_object(name, ObjectKind::Sweep, bound(name)) {
+            let body = match self.open_notice(name) {
                 Err(VaultError::Object { source: OpenError::Damaged | OpenError::NotOurs, .. })
                 | Err(VaultError::Store(StoreError::Missing { .. })) => continue,
                 other => other?,
@@ -38,6 +38,10 @@ impl Vault {
             }
         }
         Ok(doomed)
+    }
+
+    pub(crate) fn open_notice(&self, name: &str) -> Result<Vec<u8>, VaultError> {
+        self.open_object(name, ObjectKind::Sweep, bound(name))
     }
 
     /// An object that gives notice of these packs, after the newest notice that there is: its name and bytes.
