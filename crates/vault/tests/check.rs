@@ -16,6 +16,7 @@ use undercroft_vault::check::{
     self, ArchiveJob, ArchiveProof, Depth, Prover, SectionCheck, TextCheck, VaultProof,
 };
 use undercroft_vault::copy::{CopyPolicy, Watch, Which, copy};
+use undercroft_vault::damage::DamagedPack;
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::stream::{EntryKind, FileTime, SectionLabel};
 use undercroft_vault::{Vault, VaultError, store, sweep};
@@ -215,6 +216,51 @@ fn a_note_that_is_wrong_is_taken_back() {
 }
 
 /// A store that fails once is asked again; one that fails for good is an error and never damage.
+/// A note speaks of several packs, and a quick check reads only some of them: what it did not look at stays noted, or the
+/// next sweep would take what healed it for a double.
+#[test]
+fn a_note_is_taken_back_only_by_a_check_that_read_all_of_it() {
+    let keeping = keeping();
+    let folder = keeping.folder.path();
+    let tree = |own: u64| {
+        let mut tree = Tree::new();
+        for n in 0..8 {
+            tree.file(&format!("shared/{n}.jpg"), noise(n, 60_000));
+            tree.file(&format!("own/{n}.jpg"), noise(1_000 * own + n, 50_000));
+        }
+        tree
+    };
+    for id in 1..4 {
+        keeping.backup(id.into(), 1, 100, &tree(id));
+    }
+    let pack = objects(folder, "packs").into_iter().max_by_key(|path| fs::metadata(path).unwrap().len());
+    flip(&pack.unwrap(), 5_000);
+    let damaged = check(folder, Depth::Content).damaged;
+    assert_eq!(damaged.len(), 1);
+    // In the same note a piece of a manifest that is sound.
+    let root = keeping.vault.read_record(OLD).unwrap().archives[0].manifest.fragments[0];
+    let sound = keeping.vault.read_index().unwrap().locate(&root).unwrap().pack;
+    let wrong = DamagedPack { pack: sound, fragments: vec![root] };
+    keeping.vault.note_damage(&[damaged.clone(), vec![wrong]].concat(), 7).unwrap();
+    let settle = |depth: Depth| {
+        let proof = check(folder, depth);
+        keeping.vault.note_damage(&proof.damaged, 8).unwrap();
+        keeping.vault.take_back_damage(&proof.disproved).unwrap();
+        keeping.vault.damage_notes().unwrap().into_iter().flat_map(|note| note.packs).collect::<Vec<_>>()
+    };
+    let noted = settle(Depth::Lists);
+    assert!(noted.contains(&damaged[0]), "{noted:?}");
+    assert_eq!(settle(Depth::Content), damaged, "read wholly, what was wrong of it is taken back");
+    // What heals it stays.
+    for id in 1..4 {
+        keeping.backup(20 + u128::from(id), 5, 100, &tree(id));
+    }
+    keeping.all_whole();
+    settle(Depth::Lists);
+    keeping.try_sweep(6).unwrap();
+    keeping.all_whole();
+}
+
 #[test]
 fn a_store_that_does_not_answer_is_no_damage() {
     let folder = tempfile::tempdir().unwrap();

@@ -36,6 +36,14 @@ pub(super) struct PackLook {
     pub whole: bool,
 }
 
+impl PackLook {
+    /// Whether every fragment that it is known to hold was read, so that `bad` has all that are damaged.
+    pub(super) fn was_read(&self) -> bool {
+        let given = !matches!(self.wrong, Some(Wrong::Missing | Wrong::Unreadable(_)));
+        self.whole && self.facts.is_some() && given
+    }
+}
+
 /// A pack that the store lists.
 #[derive(Debug, Clone)]
 pub(super) struct ListedPack {

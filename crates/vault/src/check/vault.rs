@@ -228,17 +228,17 @@ fn check_opened(
     Ok(())
 }
 
-/// Notes that speak of what was read and is sound.
+/// Notes that speak of what was read and is sound. What this check did not look at may be as the note says, so only
+/// one that was read in all its packs is wrong; a pack that is gone needs no note.
 pub(super) fn disproved(looks: &[PackLook], notes: &[DamageNote]) -> Vec<DamageNote> {
-    let sound: HashMap<_, _> = looks
-        .iter()
-        .filter(|look| look.whole && look.wrong.is_none() && look.facts.is_some())
-        .map(|look| (look.id, &look.bad))
-        .collect();
+    let looks: HashMap<_, _> = looks.iter().map(|look| (look.id, look)).collect();
+    let was_read = |pack: &DamagedPack| looks.get(&pack.pack).is_none_or(|look| look.was_read());
     let is_wrong = |pack: &DamagedPack| {
-        sound.get(&pack.pack).is_some_and(|bad| pack.fragments.iter().any(|fragment| !bad.contains(fragment)))
+        let sound = looks.get(&pack.pack).filter(|look| look.was_read() && look.wrong.is_none());
+        sound.is_some_and(|look| pack.fragments.iter().any(|fragment| !look.bad.contains(fragment)))
     };
-    notes.iter().filter(|note| note.packs.iter().any(is_wrong)).cloned().collect()
+    let disproved = |note: &&DamageNote| note.packs.iter().all(was_read) && note.packs.iter().any(is_wrong);
+    notes.iter().filter(disproved).cloned().collect()
 }
 
 /// The vaults in a store, whatever is left of them.
