@@ -36,6 +36,13 @@ impl Excludes {
         builder.build().map(Excludes).map_err(|why| bad(&patterns.join(" "), why))
     }
 
+    /// Whether a pattern is about a path, or a folder above it.
+    pub fn names(&self, path: &[u8], folder: bool) -> bool {
+        !self.0.is_empty()
+            && !path.is_empty()
+            && self.0.matched_path_or_any_parents(OsStr::from_bytes(path), folder).is_ignore()
+    }
+
     /// Why a path is left out, if it is. Whatever is below it goes with it, so that no pattern can bring that
     /// back.
     pub fn reason(&self, path: &[u8], folder: bool) -> Option<String> {

@@ -118,7 +118,10 @@ impl Machine<'_> {
             return unknown();
         }
         match source::read_small(&real, READ_MAX).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
-            Some(text) => Value::new(Data::Text(text.into()), at),
+            Some(text) => {
+                self.read.push(real);
+                Value::new(Data::Text(text.into()), at)
+            }
             None => unknown(),
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct Machine<'w> {
     pub functions: HashMap<String, Function>,
     pub pending: Vec<Pending>,
     pub files: Vec<PathBuf>,
+    /// Other files whose content was asked for.
+    pub read: Vec<PathBuf>,
     pub notes: Vec<(Place, String)>,
     /// How many files are being included at once.
     pub including: u32,
@@ -72,6 +74,7 @@ impl<'w> Machine<'w> {
             functions: HashMap::new(),
             pending: Vec::new(),
             files: Vec::new(),
+            read: Vec::new(),
             notes: Vec::new(),
             including: 0,
             steps: 0,
@@ -97,6 +100,7 @@ impl<'w> Machine<'w> {
             variables: scope.variables.into_iter().map(|(k, v)| (k, doubt(v))).collect(),
             constants: self.state.constants.into_iter().map(|(k, v)| (k, doubt(v))).collect(),
             files: self.files,
+            read: self.read,
             notes: self.notes,
         }
     }

@@ -54,6 +54,7 @@ pub(crate) struct Outcome {
     variables: HashMap<String, Value>,
     constants: HashMap<String, Value>,
     files: Vec<PathBuf>,
+    read: Vec<PathBuf>,
     /// What could not be followed, in words, with its place.
     pub notes: Vec<(Place, String)>,
 }
@@ -67,6 +68,11 @@ impl Outcome {
     /// A constant, if it was defined.
     pub fn constant(&self, name: &str) -> Option<&Value> {
         self.constants.get(name)
+    }
+
+    /// All files that were read, by their real paths.
+    pub fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().chain(&self.read)
     }
 
     /// The file and line of a place; `None` for what the CMS or the caller set.

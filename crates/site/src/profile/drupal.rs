@@ -114,7 +114,7 @@ fn site_folder(site: &Site, options: &LookOptions, sheet: &mut Sheet) -> Result<
 }
 
 /// All folders of `sites/` that have settings, in order.
-fn site_folders(docroot: &Path) -> Vec<String> {
+pub(super) fn site_folders(docroot: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(docroot.join("sites")) else { return Vec::new() };
     let mut names: Vec<String> = entries
         .flatten()

@@ -153,6 +153,9 @@ pub struct Found {
     pub suggested_name: Option<SiteName>,
     /// All that could be found, to be used as it is. The only part that holds a password.
     pub settings: EnvSettings,
+    /// The files in PHP that settings were read from, and what those read, by their real paths.
+    #[serde(default)]
+    pub read: Vec<PathBuf>,
     /// What was found, in words.
     pub findings: Vec<Finding>,
     /// What was not.

@@ -1,6 +1,6 @@
 //! The sheet that findings are written on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use undercroft_model::{DatabaseTarget, Element, EnvSettings, Secret, TlsMode};
 
@@ -21,6 +21,8 @@ pub(super) struct Sheet {
     pub findings: Vec<Finding>,
     pub missing: Vec<Missing>,
     pub notes: Vec<String>,
+    /// The files that settings were read from.
+    pub read: Vec<PathBuf>,
     /// The site's own host name, where its settings tell it.
     pub host_name: Option<String>,
 }
@@ -61,8 +63,9 @@ impl Sheet {
         }
     }
 
-    /// What could not be followed in a settings file.
+    /// What was read for a settings file, and what could not be followed in it.
     pub fn note_outcome(&mut self, outcome: &Outcome) {
+        self.read.extend(outcome.read().cloned());
         for (place, text) in &outcome.notes {
             match spot(outcome, *place) {
                 Some(spot) => self.note(format!("{spot}: {text}")),

@@ -41,6 +41,7 @@ impl Play {
             commit: id(&self.site, commit),
             id: Uuid::new_v4(),
             protect: Vec::new(),
+            protect_files: Vec::new(),
             remove_untracked: false,
             objects: None,
         }

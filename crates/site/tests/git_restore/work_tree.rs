@@ -172,7 +172,9 @@ fn protected_files_stay_whatever_the_commit_has() {
     put(site, "wp-config.php", "theirs\n");
     put(site, "sites/default/settings.php", "theirs\n");
     put(site, ".env", "theirs\n");
+    put(site, "private/db[1].php", "theirs\n");
     commit(site, 1_600_001_000, "their credentials");
+    put(site, "private/db[1].php", "ours\n");
     git(site, &["rm", "-q", "--cached", "wp-config.php", ".env"]);
     put(site, "config/.env", "ours alone\n");
     git(site, &["add", "config/.env"]);
@@ -183,13 +185,18 @@ fn protected_files_stay_whatever_the_commit_has() {
     let before = seen(site);
     let mut order = play.order("HEAD~1");
     order.protect = undercroft_site::profile::credential_files();
+    order.protect_files = vec![site.canonicalize().unwrap().join("private/db[1].php"), "/etc/passwd".into()];
     let plan = restore::plan(&order, &play.cache()).unwrap();
-    assert_eq!(plan.protected, [".env", "config/.env", "sites/default/settings.php", "wp-config.php"]);
+    assert_eq!(
+        plan.protected,
+        [".env", "config/.env", "private/db[1].php", "sites/default/settings.php", "wp-config.php"]
+    );
     play.restore(&order).unwrap();
     let read = |name: &str| fs::read_to_string(site.join(name)).ok();
     assert_eq!(read("wp-config.php").unwrap(), "untracked, ours\n");
     assert_eq!(read("sites/default/settings.php").unwrap(), "changed, ours\n");
     assert_eq!(read("config/.env").unwrap(), "ours alone\n");
+    assert_eq!(read("private/db[1].php").unwrap(), "ours\n");
     assert_eq!(read(".env"), None);
     assert_eq!(git(site, &["diff", "--cached", "--name-only", "HEAD"]), "");
     restore::undo(&order.repository, order.id).unwrap();

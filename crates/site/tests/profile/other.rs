@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use undercroft_model::{CodeRevision, CodeSource, Element};
-use undercroft_site::profile::{Cms, LookError};
+use undercroft_site::profile::{Cms, LookError, settings_files};
 
 use crate::tree::{Tree, words};
 
@@ -75,4 +75,32 @@ fn a_repository_that_tracks_the_site_is_its_code() {
     let found = tree.look("linked/project");
     let repository = tree.path("linked").display().to_string();
     assert_eq!(found.settings.code, Some(CodeSource::git(&repository, CodeRevision::Head)));
+}
+
+#[test]
+fn files_that_settings_come_from_are_told_wherever_they_lie() {
+    let tree = Tree::new(&[
+        ("web/wp-includes/version.php", "<?php $wp_version = '6.5';"),
+        ("web/wp-settings.php", "<?php"),
+        (
+            "web/wp-config.php",
+            "<?php require dirname(__DIR__) . '/private/db.php'; require 'vendor/x.php';
+            define('DB_PASSWORD', trim(file_get_contents(dirname(__DIR__) . '/private/password')));
+            require_once ABSPATH . 'wp-settings.php';",
+        ),
+        ("web/vendor/x.php", "<?php"),
+        ("private/db.php", "<?php define('DB_NAME', 'shop');"),
+        ("private/password", "secret"),
+    ]);
+    let there = ["private/db.php", "private/password", "web/wp-config.php"].map(|name| tree.path(name));
+    assert_eq!(settings_files(&tree.path("web")), there);
+    assert_eq!(settings_files(&tree.path("nowhere")), [""; 0].map(std::path::PathBuf::from));
+    let tree = Tree::new(&[
+        ("core/lib/Drupal.php", "<?php const VERSION = '10.1.0';"),
+        ("sites/default/settings.php", "<?php require __DIR__ . '/own.php';"),
+        ("sites/default/own.php", "<?php $databases['default']['default'] = ['database' => 'a'];"),
+        ("sites/other.example/settings.php", "<?php"),
+    ]);
+    let there = ["sites/default/own.php", "sites/default/settings.php", "sites/other.example/settings.php"];
+    assert_eq!(settings_files(&tree.path("")), there.map(|name| tree.path(name)));
 }

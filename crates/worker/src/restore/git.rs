@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::error::PartError;
 use super::objects::{self, What};
 use super::part::{How, Scene, Source};
+use super::tree::own_settings;
 
 /// What is asked of a repository.
 pub struct GitOrder<'a> {
@@ -46,6 +47,7 @@ impl<'a> Repositories<'a> {
             commit,
             id: self.id,
             protect: if self.foreign { credential_files() } else { Vec::new() },
+            protect_files: if self.foreign { own_settings(self.settings) } else { Vec::new() },
             remove_untracked: self.remove_untracked,
             objects: None,
         };

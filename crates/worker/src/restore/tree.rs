@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use undercroft_model::{CodeSource, Element, EnvSettings};
 use undercroft_site::files::Skip;
 use undercroft_site::files::restore as files;
-use undercroft_site::profile::credential_files;
+use undercroft_site::profile::{credential_files, pattern_of, settings_files};
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::stream::FileTime;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ impl<'a> Trees<'a> {
         }
         let only = (!self.paths.is_empty())
             .then(|| self.paths.iter().map(|path| path.trim_matches('/').as_bytes().to_vec()).collect());
-        let protect = if self.foreign { credential_files() } else { Vec::new() };
+        let protect = if self.foreign { protected(self.settings, live) } else { Vec::new() };
         let skip_damaged = self.skip_damaged;
         Some(TreeOrder {
             element,
@@ -84,6 +84,24 @@ impl<'a> Trees<'a> {
             guest: None,
         })
     }
+}
+
+/// Patterns of what holds an environment's own credentials: the files that the CMS has for it, and those that its
+/// settings come from now.
+fn protected(settings: &EnvSettings, live: &Path) -> Vec<String> {
+    let live = live.canonicalize().unwrap_or_else(|_| live.to_owned());
+    let own = own_settings(settings);
+    credential_files().into_iter().chain(own.iter().filter_map(|file| pattern_of(&live, file))).collect()
+}
+
+/// The files that an environment's settings come from now.
+pub fn own_settings(settings: &EnvSettings) -> Vec<PathBuf> {
+    let folder = settings.folder.as_deref().or(match &settings.code {
+        Some(CodeSource::Folder { path, .. }) => Some(path.as_path()),
+        Some(CodeSource::Git { repository, .. }) => Some(Path::new(repository.as_str())),
+        None => None,
+    });
+    folder.filter(|folder| folder.is_dir()).map(settings_files).unwrap_or_default()
 }
 
 impl TreeOrder<'_> {

@@ -96,6 +96,11 @@ impl Rules {
         Some(Kept { path: path.to_vec(), inode, linked: false, mounted, folder: is_folder })
     }
 
+    /// What never comes from an archive.
+    pub fn into_protected(self) -> Excludes {
+        self.protect
+    }
+
     /// Whether a pattern keeps or protects it.
     fn is_named(&self, path: &[u8], folder: bool) -> bool {
         self.keep.reason(path, folder).is_some() || self.protect.reason(path, folder).is_some()

@@ -17,6 +17,7 @@ use undercroft_vault::tree::compare::Proofs;
 use undercroft_vault::tree::take::{Run, Runs, Wanted};
 use undercroft_vault::{Vault, VaultError};
 
+use super::super::leave::Excludes;
 use super::error::PrepareError;
 use super::ground::above;
 use super::hand::Hand;
@@ -58,6 +59,8 @@ struct Job {
 pub struct Stays {
     paths: Wanted,
     above: HashSet<Vec<u8>>,
+    /// What is not laid out, even where nothing is.
+    protected: Option<Excludes>,
 }
 
 impl Stays {
@@ -65,7 +68,12 @@ impl Stays {
     pub fn new(kept: &[Kept]) -> Self {
         let paths: Vec<_> = kept.iter().map(|kept| kept.path.clone()).collect();
         let above = paths.iter().flat_map(|path| above(path).map(<[u8]>::to_vec)).collect();
-        Stays { paths: Wanted::these(&paths), above }
+        Stays { paths: Wanted::these(&paths), above, protected: None }
+    }
+
+    /// With what is not laid out, even where nothing is.
+    pub fn without(self, protected: Excludes) -> Self {
+        Stays { protected: Some(protected), ..self }
     }
 }
 
@@ -251,6 +259,13 @@ impl Feed<'_, '_> {
             return Ok(entry.kind == EntryKind::File);
         }
         if self.stays.paths.holds(path) {
+            return Ok(false);
+        }
+        let folder = entry.kind == EntryKind::Folder;
+        if self.stays.protected.as_ref().is_some_and(|protected| protected.names(path, folder)) {
+            let text = "is not restored: it may hold the credentials of the environment that the archive is of, and \
+                        there is none here";
+            self.shared.tally.add(Weight::Note, text, path);
             return Ok(false);
         }
         match &entry.kind {

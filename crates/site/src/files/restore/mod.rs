@@ -7,7 +7,7 @@
 //! caller keeps, and from a list beside the laid-out tree (`made`).
 //!
 //! What the archive does not hold by design (caches, marked folders, mounted file systems, other elements' folders) and
-//! what it may not overwrite (credentials) is moved along (`kept`). What visitors upload meanwhile is
+//! what is not to come from it (credentials) is moved along (`kept`). What visitors upload meanwhile is
 //! carried over after the switch (`late`).
 
 mod clean;
@@ -62,7 +62,7 @@ pub struct Order<'a> {
     /// What the archive leaves out by design and stays as it is: patterns as in
     /// [`TreeOptions::exclude`](super::TreeOptions::exclude).
     pub keep: &'a [String],
-    /// What stays if it exists, and comes from the archive if not, such as credentials: patterns of the same kind.
+    /// What stays if it exists, and never comes from the archive, such as credentials: patterns of the same kind.
     pub protect: &'a [String],
     /// Folders and files inside that belong to other elements, and stay as they are.
     pub skip: &'a [Skip<'a>],

@@ -11,6 +11,7 @@ use undercroft_vault::stream::{Entry, EntryKind, TreeSource};
 use undercroft_vault::tree::compare::{Difference, compare};
 use undercroft_vault::tree::take::{Run, RunEntry, Runs, Wanted};
 
+use super::super::leave::Excludes;
 use super::super::{Tree, TreeOptions};
 use super::compared::Comparer;
 use super::error::{StageError, look};
@@ -27,16 +28,20 @@ struct Planner {
     plan: Plan,
     wanted: Wanted,
     stays: Wanted,
+    protected: Excludes,
     samples: [usize; 3],
 }
 
 impl Planner {
-    fn counts(&self, path: &[u8]) -> bool {
-        self.wanted.holds(path) && !self.stays.holds(path)
+    fn counts(&self, entry: &Entry) -> bool {
+        let path = &entry.path;
+        self.wanted.holds(path)
+            && !self.stays.holds(path)
+            && !self.protected.names(path, entry.kind == EntryKind::Folder)
     }
 
     fn add(&mut self, effect: Effect, entry: &Entry) {
-        if !self.counts(&entry.path) {
+        if !self.counts(entry) {
             return;
         }
         let (sum, named) = match effect {
@@ -52,7 +57,7 @@ impl Planner {
     }
 
     fn same(&mut self, entry: &Entry) {
-        if self.counts(&entry.path) {
+        if self.counts(entry) {
             add(&mut self.plan.unchanged, entry);
         }
     }
@@ -75,7 +80,8 @@ pub fn plan(order: &Order<'_>, source: Source<'_>, observer: &dyn Observer) -> R
     let kept = kept(order, &place, live.as_ref())?;
     let stays = Wanted::these(&kept.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>());
     let plan = Plan { kept: kept.len() as u64, ..Plan::default() };
-    let mut planner = Planner { plan, wanted: wanted(order.only), stays, samples: [0; 3] };
+    let protected = Excludes::new(order.protect)?;
+    let mut planner = Planner { plan, wanted: wanted(order.only), stays, protected, samples: [0; 3] };
     match (live, order.now) {
         (Some(_), Some(now)) => by_lists(&mut planner, source, now.archive, observer)?,
         (Some(live), None) => by_looks(&mut planner, order, source, (&place, &live), observer)?,
@@ -144,7 +150,7 @@ fn by_looks(
             live = next()?;
             if !looks_same(&found, &met.entry) {
                 planner.add(Effect::Changed, &met.entry);
-            } else if found.stamp == met.entry.stamp || !planner.counts(&met.entry.path) {
+            } else if found.stamp == met.entry.stamp || !planner.counts(&met.entry) {
                 planner.same(&met.entry);
             } else {
                 unproven.push(met);

@@ -55,7 +55,7 @@ pub fn prepare(
     shared.goes_on = order.skip_damaged;
     shared.captured = order.now.map(|now| now.captured);
     let laid = if staged.partial { chosen.with_folders_above() } else { chosen };
-    lay_out(&shared, source, laid, &Stays::new(&kept))?;
+    lay_out(&shared, source, laid, &Stays::new(&kept).without(rules.into_protected()))?;
     let stay = stay_folders(staged, &kept);
     keep(&shared, &mut kept, &stay)?;
     let looks = shared.finish_folders(&stay)?;

@@ -51,6 +51,8 @@ pub struct Order {
     pub id: Uuid,
     /// Patterns, as `.gitignore` has them, of files that stay as they are in the work tree.
     pub protect: Vec<String>,
+    /// Files that stay as they are too, by their real paths, as far as they are in the work tree.
+    pub protect_files: Vec<PathBuf>,
     /// Whether files go that git neither knows nor was told to ignore.
     pub remove_untracked: bool,
     /// A folder in which the archive's repository was laid out, for what the environment's may lack

@@ -42,7 +42,8 @@ pub(super) fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
     if let Some(from) = own.part.tip.as_deref().and_then(|tip| ObjectId::parse(tip.as_bytes())) {
         plan.between = between(&own.shadow.git, &from, &to)?;
     }
-    let wishes = Wishes { protect: &order.protect, remove_untracked: order.remove_untracked };
+    let protect = stage::protected(order, &own.place);
+    let wishes = Wishes { protect: &protect, remove_untracked: order.remove_untracked };
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
         fill(&mut plan, &own, &desk, &view)?;

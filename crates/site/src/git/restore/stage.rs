@@ -19,6 +19,7 @@ use crate::git::refs::{Head, Refs};
 use crate::git::shadow::{Scratch, Shadow};
 use crate::git::url::Address;
 use crate::git::{GitError, objects, shown, submodules, tree};
+use crate::profile::pattern_of;
 
 /// A repository that was looked at.
 pub(super) struct Looked {
@@ -278,7 +279,8 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
     let scratch = Scratch::make(cache)?;
     let own = look(order, &scratch)?;
     own.check()?;
-    let wishes = Wishes { protect: &order.protect, remove_untracked: order.remove_untracked };
+    let protect = protected(order, &own.place);
+    let wishes = Wishes { protect: &protect, remove_untracked: order.remove_untracked };
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
     }
@@ -289,8 +291,14 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
         notes.push(later_tag(pattern));
     }
     let parts = std::iter::once(&own).chain(&modules).map(|looked| looked.part.clone()).collect();
-    let (protect, remove_untracked) = (order.protect.clone(), order.remove_untracked);
-    Ok(Staged { id: order.id, protect, remove_untracked, parts, notes })
+    Ok(Staged { id: order.id, protect, remove_untracked: order.remove_untracked, parts, notes })
+}
+
+/// All that stays, as patterns.
+pub(super) fn protected(order: &Order, place: &Place) -> Vec<String> {
+    let top = place.work_tree.as_deref();
+    let files = order.protect_files.iter().filter_map(|file| pattern_of(top?, file));
+    order.protect.iter().cloned().chain(files).collect()
 }
 
 /// What to know of environments that deploy tags.

@@ -37,7 +37,7 @@ fn caches_marked_folders_and_other_elements_are_moved_along() {
 }
 
 #[test]
-fn credentials_stay_if_there_are_any() {
+fn credentials_stay_and_never_come_from_the_archive() {
     let mut site = Site::new();
     plant(&site.live, &["wp-config.php", "index.php"]);
     site.protect = vec!["/wp-config.php".to_owned()];
@@ -49,9 +49,26 @@ fn credentials_stay_if_there_are_any() {
     site.restore(&archive, None, None);
     assert_eq!(fs::read_to_string(site.path("wp-config.php")).unwrap(), "this environment's own");
     assert_eq!(fs::read_to_string(site.path("index.php")).unwrap(), "index.php");
+    // Where there are none, they are elsewhere: above the folder, or in variables.
     fs::remove_file(site.path("wp-config.php")).unwrap();
+    for only in [None, Some(["wp-config.php", "index.php"].as_slice())] {
+        fs::write(site.path("index.php"), "hacked").unwrap();
+        let safety = site.safety();
+        for now in [None, Some(&safety)] {
+            let plan = site.plan(&archive, now, only);
+            assert_eq!(plan.added.entries, 0);
+            assert!(!plan.samples.iter().any(|(_, path)| path == "wp-config.php"), "{:?}", plan.samples);
+        }
+        site.restore(&archive, Some(&safety), only);
+        assert!(!site.path("wp-config.php").exists());
+        assert_eq!(fs::read_to_string(site.path("index.php")).unwrap(), "index.php");
+        let told = site.watch.heard(undercroft_model::Weight::Note);
+        assert!(told.last().unwrap().starts_with("wp-config.php: is not restored"), "{told:?}");
+    }
+    fs::remove_dir_all(&site.live).unwrap();
+    assert_eq!(site.plan(&archive, None, None).added.entries, 2);
     site.restore(&archive, None, None);
-    assert_eq!(fs::read_to_string(site.path("wp-config.php")).unwrap(), "wp-config.php");
+    assert!(site.path("index.php").exists() && !site.path("wp-config.php").exists());
 }
 
 #[test]
