@@ -99,6 +99,7 @@ fn restore(
         archive,
         now,
         only: None,
+        absent_is_removed: false,
         keep: &[],
         protect: &[],
         skip: &[],

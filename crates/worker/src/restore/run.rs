@@ -34,6 +34,7 @@ impl RestoreOrder {
             paths: &self.paths,
             foreign: self.foreign,
             skip_damaged: self.skip_damaged,
+            takes_back: self.takes_back.is_some(),
             id: self.id,
         }
     }

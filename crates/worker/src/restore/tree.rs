@@ -22,6 +22,7 @@ pub struct TreeOrder<'a> {
     skip: Vec<Skip<'a>>,
     only: Option<Vec<Vec<u8>>>,
     now: Option<(&'a ArchiveRecord, FileTime)>,
+    takes_back: bool,
     id: Uuid,
     skip_damaged: bool,
     /// Where another tree of the same restore is laid out, which may be inside this one: it moves along.
@@ -40,6 +41,8 @@ pub struct Trees<'a> {
     pub foreign: bool,
     /// Go on without what is damaged in the vault.
     pub skip_damaged: bool,
+    /// Whether another restore is taken back: what was not there before it goes.
+    pub takes_back: bool,
     /// Names the restore.
     pub id: Uuid,
 }
@@ -79,6 +82,7 @@ impl<'a> Trees<'a> {
             skip,
             only,
             now,
+            takes_back: self.takes_back,
             id: self.id,
             skip_damaged,
             guest: None,
@@ -120,6 +124,7 @@ impl TreeOrder<'_> {
             archive,
             now: self.now.map(|(archive, captured)| files::Now { archive, captured }),
             only: self.only.as_deref(),
+            absent_is_removed: self.takes_back,
             keep: self.keep,
             protect: &self.protect,
             skip: &skip,

@@ -59,6 +59,8 @@ pub struct Order<'a> {
     pub now: Option<Now<'a>>,
     /// These files and folders alone, by their paths below the live folder; all if `None`.
     pub only: Option<&'a [Vec<u8>]>,
+    /// Named paths that the archive lacks are removed rather than refused: it is of the time before they came.
+    pub absent_is_removed: bool,
     /// What the archive leaves out by design and stays as it is: patterns as in
     /// [`TreeOptions::exclude`](super::TreeOptions::exclude).
     pub keep: &'a [String],

@@ -236,6 +236,10 @@ fn partial_units(
         return Ok(found);
     }
     if let Some(live) = &shared.live {
+        // The archive does not have it, and neither is it there.
+        if shared.tree.facts(path)?.is_none() && live.facts(path)?.is_none() {
+            return Ok(Vec::new());
+        }
         for folder in above(path) {
             if live.facts(folder)?.is_none() {
                 return Ok(vec![folder.to_vec()]);

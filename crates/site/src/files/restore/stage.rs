@@ -32,7 +32,7 @@ pub fn wanted(only: Option<&[Vec<u8>]>) -> Wanted {
 /// Decides.
 pub fn stage(order: &Order<'_>, source: Source<'_>, observer: &dyn Observer) -> Result<Staged, StageError> {
     let since = order.now.map_or_else(mounts::now, |now| now.captured);
-    check_paths(order.only.unwrap_or_default(), source)?;
+    check_paths(order.only.unwrap_or_default(), order.absent_is_removed, source)?;
     let place = resolve(order.live)?;
     let live = open_live(&place)?;
     let kept = kept(order, &place, live.as_ref())?;
@@ -60,12 +60,12 @@ pub fn stage(order: &Order<'_>, source: Source<'_>, observer: &dyn Observer) -> 
     })
 }
 
-/// Every named path must make sense, and be in the archive.
-pub fn check_paths(only: &[Vec<u8>], source: Source<'_>) -> Result<(), StageError> {
+/// Every named path must make sense, and be in the archive, unless it `may_be_absent`.
+pub fn check_paths(only: &[Vec<u8>], may_be_absent: bool, source: Source<'_>) -> Result<(), StageError> {
     if let Some(path) = only.iter().find(|path| path.is_empty() || !is_path(path)) {
         return Err(StageError::NoPath { path: subject(path) });
     }
-    if only.is_empty() {
+    if only.is_empty() || may_be_absent {
         return Ok(());
     }
     let mut left: std::collections::BTreeSet<&[u8]> = only.iter().map(Vec::as_slice).collect();

@@ -29,7 +29,7 @@ pub fn take_out(
     source: Source<'_>,
     observer: &dyn Observer,
 ) -> Result<Prepared, TakeOutError> {
-    check_paths(order.only.unwrap_or_default(), source)?;
+    check_paths(order.only.unwrap_or_default(), false, source)?;
     let to = resolve(order.to)?;
     let made: Vec<_> = to.ancestors().take_while(|path| !path.exists()).map(Path::to_owned).collect();
     for folder in made.iter().rev() {

@@ -77,3 +77,33 @@ fn what_makes_no_sense_is_refused() {
     symlink("/etc", site.path("2024")).unwrap();
     assert!(matches!(refused("2024/05/a.jpg"), StageError::NoFolderAbove { above, .. } if above == "2024"));
 }
+
+#[test]
+fn what_was_not_there_goes_when_a_restore_of_it_is_taken_back() {
+    let (mut site, archive) = Site::planted();
+    fs::remove_dir_all(site.path("2025")).unwrap();
+    fs::remove_file(site.path("top.txt")).unwrap();
+    hack(&site.path("large"));
+    let (before, broken) = (site.archive(), things(&site.live));
+    let only = ["2025", "large", "top.txt", "z/none"].as_slice();
+    site.restore(&archive, None, Some(&only[..3]));
+    site.absent_is_removed = true;
+    let safety = site.safety();
+    for now in [None, Some(&safety)] {
+        let plan = site.plan(&before, now, Some(only));
+        assert_eq!((plan.added.entries, plan.changed.entries, plan.removed.entries), (0, 1, 3));
+    }
+    plant(&site.live, &["z/none"]);
+    let (staged, _) = site.prepared(&before, Some(&safety), Some(&only[..3]));
+    plant(&site.live, &["2025/late.jpg"]);
+    switch(&staged, &site.watch).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    // What came since is nobody's to remove.
+    assert_eq!(fs::read_dir(site.path("2025")).unwrap().count(), 1);
+    site.restore(&before, None, Some(only));
+    let mut is = things(&site.live);
+    for folder in ["", "z"] {
+        is.remove(std::path::Path::new(folder));
+    }
+    assert!(is.keys().eq(broken.keys().filter(|path| !["", "z"].contains(&path.to_str().unwrap()))));
+}

@@ -48,6 +48,7 @@ fn restore(folder: &Path, kept: &Path) {
         archive: &archive,
         now: None,
         only: None,
+        absent_is_removed: false,
         keep: &[KEEP.to_owned()],
         protect: &[],
         skip: &[],

@@ -25,6 +25,7 @@ pub struct Site {
     pub keep: Vec<String>,
     pub protect: Vec<String>,
     pub skip: Vec<PathBuf>,
+    pub absent_is_removed: bool,
     pub watch: Watch,
 }
 
@@ -43,7 +44,8 @@ impl Site {
         let live = folder.path().join(live);
         fs::create_dir_all(&live).unwrap();
         let (keep, protect, skip) = (Vec::new(), Vec::new(), Vec::new());
-        Site { kept: Kept::new(), folder, live, keep, protect, skip, watch: Watch::default() }
+        let (kept, watch) = (Kept::new(), Watch::default());
+        Site { kept, folder, live, keep, protect, skip, absent_is_removed: false, watch }
     }
 
     /// A small site, with an archive of it.
@@ -95,6 +97,7 @@ impl Site {
             archive,
             now: now.map(|(archive, captured)| Now { archive, captured: *captured }),
             only: only.as_deref(),
+            absent_is_removed: self.absent_is_removed,
             keep: &self.keep,
             protect: &self.protect,
             skip: &skip,
