@@ -11,7 +11,7 @@ mod count;
 mod facts;
 mod firsts;
 mod handover;
-mod leave;
+pub(crate) mod leave;
 mod links;
 mod listing;
 mod mounts;

@@ -43,6 +43,7 @@ impl Play {
             protect: Vec::new(),
             protect_files: Vec::new(),
             remove_untracked: false,
+            spare: Vec::new(),
             objects: None,
         }
     }

@@ -118,6 +118,32 @@ fn untracked_files_go_if_asked_and_come_back() {
 }
 
 #[test]
+fn untracked_files_that_are_no_code_are_spared() {
+    let play = Play::new();
+    let site = &play.site;
+    let elsewhere = play.dir.path().join("elsewhere");
+    put(&elsewhere, "files/upload.jpg", "far away");
+    std::os::unix::fs::symlink(&elsewhere, site.join("shared")).unwrap();
+    let spared = ["uploads/a/b.jpg", "shared", ".undercroft-restore-1-files/tree/x", "web/own/catalog"];
+    for path in [spared[0], spared[2], spared[3], "uploads-old/x", "shell.php"] {
+        put(site, path, path);
+    }
+    let before = seen(site);
+    let mut order = play.order("light");
+    order.remove_untracked = true;
+    order.spare = ["uploads", "shared/files", "web/own"].map(|path| site.join(path)).to_vec();
+    let plan = restore::plan(&order, &play.cache()).unwrap();
+    assert_eq!(plan.untracked_removed, ["shell.php", "uploads-old/x"]);
+    play.restore(&order).unwrap();
+    for path in spared {
+        assert!(site.join(path).exists(), "{path}");
+    }
+    assert!(!site.join("shell.php").exists() && !site.join("uploads-old").exists());
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_same(&before, &seen(site));
+}
+
+#[test]
 fn untracked_files_in_the_way_are_kept_and_folders_refused() {
     let play = Play::new();
     let site = &play.site;

@@ -1,6 +1,6 @@
 //! Code that is in a repository.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use undercroft_model::{CodeSource, EnvSettings, Facts};
 use undercroft_site::git::restore as git;
@@ -28,6 +28,8 @@ pub struct Repositories<'a> {
     pub foreign: bool,
     /// Whether files go that git does not track.
     pub remove_untracked: bool,
+    /// The program's own folders.
+    pub own: &'a [PathBuf],
     /// Names the restore.
     pub id: Uuid,
 }
@@ -41,6 +43,7 @@ impl<'a> Repositories<'a> {
             _ => None,
         };
         let commit = commit.ok_or_else(|| PartError::NoCommit { archive: archive.to_owned() })?;
+        let files = self.settings.files.iter().map(|files| &files.path);
         let order = git::Order {
             repository: repository.clone(),
             revision: revision.clone(),
@@ -49,6 +52,7 @@ impl<'a> Repositories<'a> {
             protect: if self.foreign { credential_files() } else { Vec::new() },
             protect_files: if self.foreign { own_settings(self.settings) } else { Vec::new() },
             remove_untracked: self.remove_untracked,
+            spare: files.chain(self.own).cloned().collect(),
             objects: None,
         };
         Ok(Some(GitOrder { order, cache: self.cache }))

@@ -1,6 +1,6 @@
 //! What a restore would change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use undercroft_model::Remark;
@@ -126,7 +126,11 @@ fn of_repository(changes: ElementChanges, plan: git::Plan) -> ElementChanges {
         uncommitted: plan.put_aside.len() as u64,
         untracked: plan.untracked_kept,
     };
-    let paths = [("added", &plan.added), ("changed", &plan.changed), ("removed", &plan.removed)];
+    // What the commit has something else in place of is told as that.
+    let added: BTreeSet<_> = plan.added.iter().collect();
+    let untracked = plan.untracked_removed.iter().filter(|path| !added.contains(path));
+    let removed: Vec<_> = plan.removed.iter().chain(untracked).cloned().collect();
+    let paths = [("added", &plan.added), ("changed", &plan.changed), ("removed", &removed)];
     let count = |paths: &Vec<String>| Count { number: paths.len() as u64, bytes: 0 };
     let first = paths
         .iter()
@@ -135,7 +139,7 @@ fn of_repository(changes: ElementChanges, plan: git::Plan) -> ElementChanges {
     let tree = TreeChanges {
         added: count(&plan.added),
         changed: count(&plan.changed),
-        removed: count(&plan.removed),
+        removed: count(&removed),
         first: first.collect(),
         kept: Count { number: plan.protected.len() as u64, bytes: 0 },
         ..TreeChanges::default()

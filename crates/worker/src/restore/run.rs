@@ -1,7 +1,7 @@
 //! The phases of a restore, one after the other.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -40,12 +40,13 @@ impl RestoreOrder {
     }
 
     /// What repositories have in common.
-    fn repositories<'a>(&'a self, cache: &'a Path) -> Repositories<'a> {
+    fn repositories<'a>(&'a self, place: &'a Workplace) -> Repositories<'a> {
         Repositories {
             settings: &self.settings,
-            cache,
+            cache: &place.cache,
             foreign: self.foreign,
             remove_untracked: self.remove_untracked,
+            own: &place.own,
             id: self.id,
         }
     }
@@ -94,7 +95,7 @@ impl RestoreOrder {
             return Ok(Kind::Tree(tree));
         }
         let git = (one.element == Element::Code)
-            .then(|| self.repositories(&place.cache).order(&one.archive.name, one.facts.as_ref()))
+            .then(|| self.repositories(place).order(&one.archive.name, one.facts.as_ref()))
             .transpose()?
             .flatten();
         git.map(Kind::Git).ok_or(PartError::NotThere(one.element))

@@ -55,6 +55,8 @@ pub struct Order {
     pub protect_files: Vec<PathBuf>,
     /// Whether files go that git neither knows nor was told to ignore.
     pub remove_untracked: bool,
+    /// Folders whose files don't go even then: they are no code.
+    pub spare: Vec<PathBuf>,
     /// A folder in which the archive's repository was laid out, for what the environment's may lack
     /// (see [`needs_objects`]). It must be there until [`prepare`] has ended.
     pub objects: Option<PathBuf>,
@@ -102,6 +104,9 @@ pub struct Staged {
     pub notes: Vec<String>,
     protect: Vec<String>,
     remove_untracked: bool,
+    /// As they are called, and where they really are.
+    #[serde(default)]
+    spare: Vec<PathBuf>,
     /// The environment's own repository, then its submodules.
     parts: Vec<Part>,
 }
@@ -260,6 +265,7 @@ impl Staged {
     }
 
     fn wishes(&self) -> Wishes<'_> {
-        Wishes { protect: &self.protect, remove_untracked: self.remove_untracked }
+        let (protect, spare) = (&self.protect, &self.spare);
+        Wishes { protect, remove_untracked: self.remove_untracked, spare }
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
         plan.between = between(&own.shadow.git, &from, &to)?;
     }
     let protect = stage::protected(order, &own.place);
-    let wishes = Wishes { protect: &protect, remove_untracked: order.remove_untracked };
+    let spare = stage::spared(order);
+    let wishes = Wishes { protect: &protect, remove_untracked: order.remove_untracked, spare: &spare };
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
         fill(&mut plan, &own, &desk, &view)?;

@@ -280,7 +280,8 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
     let own = look(order, &scratch)?;
     own.check()?;
     let protect = protected(order, &own.place);
-    let wishes = Wishes { protect: &protect, remove_untracked: order.remove_untracked };
+    let (remove_untracked, spare) = (order.remove_untracked, spared(order));
+    let wishes = Wishes { protect: &protect, remove_untracked, spare: &spare };
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
     }
@@ -291,7 +292,20 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
         notes.push(later_tag(pattern));
     }
     let parts = std::iter::once(&own).chain(&modules).map(|looked| looked.part.clone()).collect();
-    Ok(Staged { id: order.id, protect, remove_untracked: order.remove_untracked, parts, notes })
+    Ok(Staged { id: order.id, protect, remove_untracked, spare, parts, notes })
+}
+
+/// The folders of which nothing goes: as they are called below real folders, and where they really are.
+pub(super) fn spared(order: &Order) -> Vec<PathBuf> {
+    let names = |folder: &PathBuf| {
+        let called =
+            folder.parent().and_then(|above| Some(above.canonicalize().ok()?.join(folder.file_name()?)));
+        [Some(folder.clone()), called, folder.canonicalize().ok()]
+    };
+    let mut all: Vec<_> = order.spare.iter().flat_map(names).flatten().collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// All that stays, as patterns.

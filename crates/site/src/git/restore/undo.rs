@@ -78,7 +78,7 @@ fn undo_one(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
     }
     let mut from = repo.git_dir.join("index");
     if !goes_on {
-        let wishes = Wishes { protect: &[], remove_untracked: false };
+        let wishes = Wishes { protect: &[], remove_untracked: false, spare: &[] };
         let view = keep::save(&desk, &now(repo, &state)?, &state.commit, &wishes, &undone)?;
         let checked = view.as_ref().map_or(Ok(()), |view| modes::check(&desk, view));
         checked.or_else(|why| never_begun(&desk, &undone, why))?;

@@ -8,6 +8,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::RestoreError;
 use super::desk::{Desk, path_of};
+use crate::files::leave::STAGE_PREFIX;
 use crate::git::blobs::Blobs;
 use crate::git::{GitError, lfs, shown};
 
@@ -38,6 +39,8 @@ pub(super) struct View {
 pub(super) struct Wishes<'a> {
     pub protect: &'a [String],
     pub remove_untracked: bool,
+    /// Folders of which nothing untracked goes.
+    pub spare: &'a [PathBuf],
 }
 
 impl View {
@@ -71,7 +74,9 @@ impl View {
         view.in_the_way = view.obstacles(desk)?;
         if wishes.remove_untracked {
             view.unwanted = view.untracked(desk, &[])?;
-            view.unwanted.retain(|path| !is_protected(path) && !path.ends_with(b"/"));
+            view.unwanted.retain(|path| {
+                !is_protected(path) && !path.ends_with(b"/") && !is_spared(desk, path, wishes.spare)
+            });
         }
         Ok(view)
     }
@@ -142,6 +147,16 @@ impl View {
         args.push(std::ffi::OsStr::from_bytes(folder));
         Ok(desk.ask("list the untracked files", &self.index, &args)?.is_empty())
     }
+}
+
+/// Whether an untracked file is in a folder that is spared, or a link on the way to one, or is laid out by a restore.
+fn is_spared(desk: &Desk<'_>, path: &[u8], spare: &[PathBuf]) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+
+    let path = path_of(path);
+    let staged = path.iter().any(|name| name.as_bytes().starts_with(STAGE_PREFIX.as_bytes()));
+    let whole = desk.repo.work_tree.as_deref().map(|top| top.join(path)).unwrap_or_default();
+    staged || spare.iter().any(|folder| whole.starts_with(folder) || folder.starts_with(&whole))
 }
 
 fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
