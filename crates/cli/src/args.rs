@@ -344,7 +344,8 @@ pub struct BackupRestore {
     /// corrected. May be given several times
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 2)]
     pub search_replace: Vec<String>,
-    /// Make no backup of what is there now; then there is no way back
+    /// Make no backup of what is there now; then there is no way back. Also goes on where such a backup could not hold
+    /// all that is replaced
     #[arg(long)]
     pub no_safety_backup: bool,
     /// Load the database over the one that is there, for accounts that may make no scratch schema; not all or nothing

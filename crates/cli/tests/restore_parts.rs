@@ -116,3 +116,49 @@ fn nothing_comes_back_that_was_not_named() {
     shop.restore(&["--element=code", "--path=index.php"]);
     assert_eq!(shop.state(), "two two one two one");
 }
+
+#[test]
+fn what_is_lost_of_other_tables_stands_in_no_tables_way() {
+    let shop = Shop::new("root");
+    shop.server.run_sql("USE shop; CREATE TABLE log (id INT PRIMARY KEY, what TEXT) ENGINE=MyISAM");
+    shop.bench.back_up("shop.live");
+    shop.change();
+    let data = shop.server.query("SELECT @@datadir");
+    sh(&format!("rm {}/shop/log.MYD", data.trim()));
+    shop.server.run_sql("FLUSH TABLES");
+    shop.restore(&["--table=posts"]);
+    assert_eq!(shop.state(), "one two two two two");
+    for option in ["--table=log", "--element=database"] {
+        let error = shop.refused(&[option]);
+        assert!(error.contains("log") && error.contains("is kept as"), "{option}: {error}");
+    }
+    shop.restore(&["--table=log", "--no-safety-backup"]);
+    assert_eq!(shop.server.query("SELECT COUNT(*) FROM shop.log"), "0\n");
+}
+
+#[test]
+fn what_no_backup_could_hold_is_not_destroyed() {
+    let shop = Shop::new("keeper:secret");
+    // Its text is for others than its maker not to see.
+    shop.server.run_sql("USE shop; CREATE FUNCTION secret() RETURNS INT DETERMINISTIC RETURN 42");
+    let there = || {
+        shop.server
+            .query("SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'shop'")
+    };
+    shop.change();
+    for option in ["--element=all", "--element=database", "--in-place"] {
+        let error = shop.refused(&[option]);
+        for text in ["secret", "Nothing was restored", "--no-safety-backup", "is kept as"] {
+            assert!(error.contains(text), "{option} {text}: {error}");
+        }
+        assert_eq!(there(), "secret\n");
+    }
+    shop.restore(&["--element=files"]);
+    assert_eq!(shop.state(), "two two two one one");
+    let kept = shop.refused(&["--element=database"]);
+    let kept = kept.split("--file=").nth(1).unwrap().split(' ').next().unwrap();
+    shop.restore(&["--element=database", "--no-safety-backup"]);
+    assert_eq!((shop.state().as_str(), there().as_str()), ("one one two one one", ""));
+    shop.restore(&[&format!("--file={kept}")]);
+    assert_eq!(shop.state(), "two two two one one");
+}

@@ -15,7 +15,7 @@ use undercroft_model::{Element, Silent};
 use undercroft_vault::check::{
     self, ArchiveJob, ArchiveProof, Depth, Prover, SectionCheck, TextCheck, VaultProof,
 };
-use undercroft_vault::copy::{CopyPolicy, Watch, Which, copy};
+use undercroft_vault::copy::{CopyPolicy, Watch, Which, Witness, copy};
 use undercroft_vault::damage::DamagedPack;
 use undercroft_vault::record::ArchiveRecord;
 use undercroft_vault::stream::{EntryKind, FileTime, SectionLabel};
@@ -521,7 +521,9 @@ fn a_swept_vault_and_a_copy_are_clean_without_a_word() {
     assert_eq!(notices.len(), 1);
     let to = tempfile::tempdir().unwrap();
     let target = store::local(to.path()).unwrap();
-    copy(keeping.store.as_ref(), &target, &Which::All, &CopyPolicy::default(), &Quiet).unwrap();
+    let key = common::recovery();
+    let witness = Witness { recovery: &key, removed: &|_, _| std::collections::HashSet::new() };
+    copy(keeping.store.as_ref(), &target, &Which::All, &CopyPolicy::default(), &witness, &Quiet).unwrap();
     assert!(!objects(to.path(), "copied").is_empty());
     for place in [folder, to.path()] {
         let proof = check(place, Depth::Content);
