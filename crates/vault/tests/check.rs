@@ -18,6 +18,7 @@ use undercroft_vault::check::{
 use undercroft_vault::copy::{CopyPolicy, Watch, Which, Witness, copy};
 use undercroft_vault::damage::DamagedPack;
 use undercroft_vault::record::ArchiveRecord;
+use undercroft_vault::store::Store;
 use undercroft_vault::stream::{EntryKind, FileTime, SectionLabel};
 use undercroft_vault::{Vault, VaultError, store, sweep};
 use uuid::Uuid;
@@ -520,8 +521,8 @@ fn a_swept_vault_and_a_copy_are_clean_without_a_word() {
     let notices = objects(folder, "sweeps");
     assert_eq!(notices.len(), 1);
     let to = tempfile::tempdir().unwrap();
-    let target = store::local(to.path()).unwrap();
-    let key = common::recovery();
+    let target: Arc<dyn Store> = Arc::new(store::local(to.path()).unwrap());
+    let key = recovery();
     let witness = Witness { recovery: &key, removed: &|_, _| std::collections::HashSet::new() };
     copy(keeping.store.as_ref(), &target, &Which::All, &CopyPolicy::default(), &witness, &Quiet).unwrap();
     assert!(!objects(to.path(), "copied").is_empty());
