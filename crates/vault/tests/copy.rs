@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::faulty::{Call, Fault, Faulty};
-use common::keep::{Keeping, day, keeping, kept, record_of, report, restored, trashed};
+use common::keep::{Keeping, bold, day, keeping, kept, record_of, report, restored, trashed};
 use common::{SITE, Tree, backup_tree, chain, download, gunzip, noise, recovery, text, vault};
 use undercroft_model::retention::{Fate, Policy};
 use undercroft_model::{Mark, Marked, Silent};
@@ -605,6 +605,62 @@ fn too_many_bytes_are_not_removed_at_once() {
     assert_eq!(scene.all_whole(), [1, 2, 3, 4]);
     scene.copy_with(&CopyPolicy { most: 100, ..CopyPolicy::default() }).unwrap();
     scene.is_in_step();
+}
+
+/// What a sweep has written anew counts as little as it should: it is there, in another pack.
+#[test]
+fn packs_that_were_written_anew_are_no_loss() {
+    let (source, folder) = (keeping(), tempfile::tempdir().unwrap());
+    let mut small = Tree::new();
+    (0..8).for_each(|n| small.file(&format!("shared/{n}.jpg"), noise(n, 90_000)));
+    let mut large = Tree::new();
+    (0..8).for_each(|n| large.file(&format!("shared/{n}.jpg"), noise(n, 90_000)));
+    large.file("film.mp4", noise(77, 400_000));
+    source.backup(1, 1, 10, &large);
+    source.backup(2, 2, 1000, &small);
+    let target = Faulty::around(Arc::new(store::local(folder.path()).unwrap()));
+    let scene = Scene { source, folder, target, day: 11, swept: Arc::default() };
+    scene.copy().unwrap();
+    let before = scene.source.objects("packs/");
+    scene.source.mark(1, &trashed(4)).unwrap();
+    scene.sweep(11);
+    let after = scene.source.objects("packs/");
+    let gone: u64 = before.iter().filter(|pack| !after.contains(pack)).map(|pack| pack.len).sum();
+    let new: u64 = after.iter().map(|pack| pack.len).sum();
+    assert!(gone > new, "most of all bytes are in packs that go: {gone} beside {new}");
+    assert_eq!(scene.copy().unwrap().vaults[0].withheld, None);
+    scene.is_in_step();
+}
+
+/// A sweep of the source at any moment of a copy is no loss.
+#[test]
+fn a_sweep_meanwhile_is_not_taken_for_a_loss() {
+    for at in 0.. {
+        let scene = scene();
+        scene.copy().unwrap();
+        scene.source.mark(1, &trashed(4)).unwrap();
+        let (other, said) = (vault(scene.source.folder.path()), scene.swept.clone());
+        let sweeps = move |n: u64, _: Call<'_>| {
+            if n == at {
+                let judge = sweep::by_retention(Policy::default(), day(11));
+                let plan = sweep::plan(&other, &judge, &bold(), day(11), &Silent).unwrap();
+                said.lock().unwrap().extend(sweep::run(&other, &plan, &Silent).unwrap().backups);
+            }
+            None
+        };
+        scene.source.store.misbehave(sweeps);
+        let copied = scene.copy().unwrap();
+        let calls = scene.source.store.calls();
+        scene.source.store.behave();
+        assert_eq!(copied.vaults[0].withheld, None, "call {at}");
+        scene.all_whole();
+        if calls <= at {
+            assert!(at > 5);
+            break;
+        }
+        assert_eq!(scene.copy().unwrap().vaults[0].withheld, None, "call {at}");
+        scene.is_in_step();
+    }
 }
 
 #[test]

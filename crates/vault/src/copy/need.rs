@@ -107,6 +107,19 @@ impl<'a> Census<'a> {
         Ok(())
     }
 
+    /// Bytes of content that no pack holds any more once these are gone but for some that are spared; and of all.
+    pub fn vanishing(&self, spared: &HashSet<PackId>) -> (u64, u64) {
+        let (mut vanishing, mut all) = (0, 0);
+        for (fragment, pack) in self.now.fragments() {
+            let len = u64::from(fragment.deflated_len);
+            all += len;
+            if !self.left.has(fragment) && !pack.is_some_and(|pack| spared.contains(pack)) {
+                vanishing += len;
+            }
+        }
+        (vanishing, all)
+    }
+
     /// What is not there now was not there before: that is for a check to tell.
     fn count(&self, fragments: &[FragmentRef], needed: &mut HashSet<PackId>) {
         let lost = fragments.iter().filter(|fragment| !self.left.has(fragment));

@@ -31,12 +31,7 @@ enum Stop {
 
 impl From<VaultError> for Stop {
     fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::Store(error @ (StoreError::Failed { .. } | StoreError::Denied { .. })) => {
-                Stop::Failed(CopyError::Target(error))
-            }
-            error => Stop::Withheld(Withheld::Unreadable { why: in_full(&error) }),
-        }
+        Stop::Withheld(Withheld::Unreadable { why: in_full(&error) })
     }
 }
 
@@ -56,7 +51,7 @@ fn in_full(error: &dyn std::error::Error) -> String {
 
 /// What the copy has, parted.
 struct Scene<'a> {
-    /// The backups that the source has.
+    /// The backups that the source still has: one that a sweep removes at this moment says nothing of what is lost.
     source: HashSet<Uuid>,
     /// Those that the copy has.
     there: HashSet<Uuid>,
@@ -64,8 +59,6 @@ struct Scene<'a> {
     surplus: Vec<Object>,
     /// Whether the source has any pack.
     has_packs: bool,
-    /// Bytes of all the copy's packs.
-    bytes: u64,
     ledger: &'a Ledger<'a>,
     policy: &'a CopyPolicy,
 }
@@ -89,17 +82,17 @@ fn backups(objects: &[Object]) -> HashSet<Uuid> {
 impl<'a> Scene<'a> {
     fn new(
         source: &[Object],
+        recorded: &[Object],
         there: Vec<Object>,
         ledger: &'a Ledger<'a>,
         policy: &'a CopyPolicy,
     ) -> (Self, u64) {
         let has: HashSet<_> = source.iter().map(|object| &object.name).collect();
         let mut scene = Scene {
-            source: backups(source),
+            source: backups(recorded),
             there: backups(&there),
             surplus: Vec::new(),
             has_packs: source.iter().any(is_pack),
-            bytes: there.iter().filter(|object| is_pack(object)).map(|object| object.len).sum(),
             ledger,
             policy,
         };
@@ -145,7 +138,8 @@ impl Route<'_> {
         done: &mut CopiedVault,
     ) -> Result<(), CopyError> {
         let there = self.objects(&self.target()?);
-        let (scene, foreign) = Scene::new(source, there, ledger, policy);
+        let recorded = self.from.list(&format!("{}records/", self.front())).map_err(CopyError::Source)?;
+        let (scene, foreign) = Scene::new(source, &self.objects(&recorded), there, ledger, policy);
         done.foreign = foreign;
         match self.going(scene) {
             Ok(going) => self.remove_objects(going, done),
@@ -183,10 +177,6 @@ impl Route<'_> {
             }
         }
         self.spare_needed(&vault, &scene, &staying, &mut going)?;
-        let bytes = going.iter().filter(|object| is_pack(object)).map(|object| object.len).sum();
-        if scene.is_too_much(bytes, scene.bytes) {
-            return Err(Stop::Withheld(Withheld::Bytes { bytes, of: scene.bytes }));
-        }
         Ok(going)
     }
 
@@ -250,8 +240,13 @@ impl Route<'_> {
             let (objects, first) = (lost.len() as u64, format!("packs/{}", hex(&first.0)));
             return Err(Stop::Withheld(Withheld::Lost { objects, first }));
         }
-        let kept: HashSet<String> =
-            census.needed(others.into_iter())?.iter().map(|pack| format!("packs/{}", hex(&pack.0))).collect();
+        let kept = census.needed(others.into_iter())?;
+        // What a sweep wrote anew goes from its old packs, and is still there.
+        let (bytes, of) = census.vanishing(&kept);
+        if scene.is_too_much(bytes, of) {
+            return Err(Stop::Withheld(Withheld::Bytes { bytes, of }));
+        }
+        let kept: HashSet<String> = kept.iter().map(|pack| format!("packs/{}", hex(&pack.0))).collect();
         going.retain(|object| {
             !kept.contains(&object.name) && (kept.is_empty() || !object.name.starts_with("index/"))
         });

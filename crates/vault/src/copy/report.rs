@@ -14,7 +14,7 @@ use crate::store::StoreError;
 pub struct CopyPolicy {
     /// Whether what the source no longer has is removed from the copy.
     pub remove: bool,
-    /// How many of a copied vault's records, and of its packs' bytes, may go at once, in percent. 100 switches this
+    /// How many of a copied vault's records, and of its content's bytes, may go at once, in percent. 100 switches this
     /// brake off, and asks for no evidence that the source removed its backups on purpose; what a backup needs that
     /// stays is spared all the same.
     pub most: u8,
@@ -90,11 +90,11 @@ pub enum Withheld {
         /// Backups that the copy has.
         of: u64,
     },
-    /// Too much would have gone at once.
+    /// Too much content would have gone at once.
     Bytes {
-        /// Bytes of packs that the source no longer has.
+        /// Bytes of content that only packs hold which the source no longer has.
         bytes: u64,
-        /// Bytes of all packs that the copy has.
+        /// Bytes of all content that the copy has.
         of: u64,
     },
     /// The source has no packs at all.
@@ -124,7 +124,9 @@ impl Display for Withheld {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Withheld::Records { records, of } => write!(f, "{records} of its {of} backups would have gone"),
-            Withheld::Bytes { bytes, of } => write!(f, "{bytes} of its packs' {of} bytes would have gone"),
+            Withheld::Bytes { bytes, of } => {
+                write!(f, "{bytes} of the {of} bytes of its content would have gone")
+            }
             Withheld::Bare => write!(f, "the store that is copied has no packs any more"),
             Withheld::Unexplained { records, first } => write!(
                 f,
