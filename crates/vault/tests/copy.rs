@@ -349,10 +349,6 @@ fn what_is_there_in_part_is_written_anew() {
     let store = scene.store();
     for object in store.list("").unwrap().iter().filter(|object| !object.name.contains("/copied/")) {
         std::fs::write(scene.folder.path().join(&object.name), b"cut").unwrap();
-        if object.name.contains("/keys/") || object.name.contains("/config") {
-            let whole = store::local(scene.source.folder.path()).unwrap().get(&object.name).unwrap();
-            std::fs::write(scene.folder.path().join(&object.name), whole).unwrap();
-        }
     }
     scene.copy().unwrap();
     scene.is_in_step();
@@ -485,7 +481,7 @@ fn a_damaged_config_or_keys_object_takes_no_good_ones_place() {
         let at =
             if below == "/config" { good.windows(4).position(|four| four == b"5172").unwrap() } else { 12 };
         other[at] ^= 1;
-        for bad in [&b""[..], &good[..good.len() / 2], &noise(1, 300), &other] {
+        for bad in [&b""[..], &good[..good.len() / 2], &good[..good.len() - 1], &noise(1, 300), &other] {
             std::fs::write(scene.source.folder.path().join(name), bad).unwrap();
             let copied = scene.copy().unwrap();
             let told: Vec<_> = copied.vaults[0].damaged.iter().map(|damaged| &damaged.object).collect();
@@ -713,4 +709,21 @@ fn what_was_proven_in_the_copy_goes_with_its_backup() {
     scene.sweep(11);
     assert_eq!(scene.copy().unwrap().vaults[0].withheld, None);
     assert_eq!(scene.all_whole(), [2, 3]);
+}
+
+/// What is cut off in the source, behind a header that is well, takes the place of no whole one.
+#[test]
+fn what_is_there_whole_is_not_replaced_by_a_part() {
+    for below in ["records/", "marks/"] {
+        let scene = scene();
+        scene.copy().unwrap();
+        let name = scene.source.objects(below)[0].name.clone();
+        let path = scene.source.folder.path().join(&name);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        let copied = scene.copy().unwrap();
+        let told: Vec<_> = copied.vaults[0].damaged.iter().map(|damaged| &damaged.object).collect();
+        assert_eq!(told, [&name]);
+        assert!(scene.store().get(&name).unwrap() == whole);
+    }
 }

@@ -35,6 +35,14 @@ pub(super) struct Object {
     pub len: u64,
 }
 
+/// Whether an object of the source lacks its end, if the copy has so many bytes of it. No object ever changes but the
+/// config, and what is named by its hash is known to be whole.
+fn is_cut(object: &Object, there: u64) -> bool {
+    let is_known =
+        object.name == "config" || ["packs/", "index/"].iter().any(|part| object.name.starts_with(part));
+    !is_known && object.len < there
+}
+
 /// How a pass ended.
 enum Pass {
     Done(Vec<Object>),
@@ -118,13 +126,18 @@ impl Route<'_> {
         let mut unread = None;
         for key in keys {
             let name = format!("{}{}", self.front(), key.name);
+            let is_damaged = |bytes: &[u8]| fault(bytes, self.vault, &key.name, bytes.len() as u64).is_some();
             match self.from.get(&name) {
                 Err(StoreError::Missing { .. }) => {}
                 Err(error) => unread = Some(CopyError::Source(error)),
-                // One that is damaged tells nothing.
-                Ok(ours) if fault(&ours, self.vault, &key.name, ours.len() as u64).is_some() => {}
-                Ok(ours) if ours == self.to.get(&name).map_err(CopyError::Target)? => return Ok(()),
-                Ok(_) => return Err(CopyError::OtherKeys { vault: self.vault }),
+                // One that is damaged or cut off tells nothing.
+                Ok(ours) if is_damaged(&ours) => {}
+                Ok(ours) => match self.to.get(&name).map_err(CopyError::Target)? {
+                    theirs if theirs == ours => return Ok(()),
+                    theirs if is_damaged(&theirs) => {}
+                    theirs if theirs.starts_with(&ours) || ours.starts_with(&theirs) => {}
+                    _ => return Err(CopyError::OtherKeys { vault: self.vault }),
+                },
             }
         }
         let packs: HashSet<_> =
@@ -212,6 +225,10 @@ impl Route<'_> {
         match fetch(self.from, self.vault, &object.name, object.len)? {
             Fetched::Gone => lock().gone = true,
             Fetched::Damaged(why) => lock().damaged.push(Damaged { object: name, why }),
+            Fetched::Whole(_) if there.get(&object.name).is_some_and(|len| is_cut(object, *len)) => {
+                let why = "it is shorter than what the copy has of it: it was cut off".to_owned();
+                lock().damaged.push(Damaged { object: name, why });
+            }
             Fetched::Whole(bytes) => {
                 if there.contains_key(&object.name) {
                     // It is there at another length, and the source's is whole.
