@@ -118,8 +118,7 @@ impl Census {
                 self.missing.extend(missing.map(|missing| missing.of(backup, archive)));
                 continue;
             }
-            let added = self.add_archive(backup, archive, observer);
-            match added {
+            match self.add_archive(backup, archive, observer) {
                 Err(SweepError::Vault(VaultError::MissingFragment { fragment, object })) => {
                     self.note_missing(backup, archive, Some(fragment), || object);
                 }
