@@ -54,6 +54,55 @@ fn a_full_disk_is_told_and_older_backups_stay_whole() {
     bench.back_up("shop.live");
 }
 
+/// Takes the very last bytes of a disk.
+fn fill(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    for len in [1 << 20, 1 << 16, 1 << 12] {
+        for n in 0..4096 {
+            let file = folder.join(format!("{len}-{n}"));
+            if fs::write(&file, vec![1; len]).is_err() {
+                let _ = fs::remove_file(file);
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn on_a_full_disk_backups_are_listed_deleted_and_swept() {
+    let bench = Bench::new();
+    let data = bench.data();
+    fs::create_dir(&data).unwrap();
+    let Some(_mounted) = Mounted::new(&["-t", "tmpfs", "-o", "size=40m", "tmpfs"], &data) else { return };
+    let site = add_small_site(&bench);
+    bench.back_up("shop.live");
+    bench.back_up("shop.live");
+    let names = bench.files("shop.live", "files");
+    let bytes = bench.archive("shop.live", &names[0]);
+    // A backup that fails leaves packs that nobody needs; what is old of that may go.
+    let was = bench.stored();
+    sh(&format!("head -c 60000000 /dev/urandom > {}/uploads/huge.bin", site.display()));
+    bench.fails(["backup:create", "shop.live"]);
+    assert!(bench.stored() > was + (10 << 20));
+    sh(&format!("find {}/store/vaults/*/packs -size +10M -exec touch -d '-3 days' {{}} +", data.display()));
+    fs::remove_file(site.join("uploads/huge.bin")).unwrap();
+
+    fill(&data.join("full"));
+    assert_eq!(bench.files("shop.live", "files"), names);
+    // Whoever can't free anything takes no part of the little room that there is.
+    let error = bench.fails(["backup:create", "shop.live"]);
+    assert!(error.contains("is full") && error.contains("vault:sweep work all the same"), "{error}");
+    bench.ok(["backup:delete", "shop.live", &format!("--file={}", names[1]), "--yes"]);
+    assert_eq!(bench.files("shop.live", "files"), names[..1]);
+    let before = bench.stored();
+    bench.ok(["vault:sweep", "shop", "--however-much"]);
+    assert!(bench.stored() + (10 << 20) < before, "{} and {before}", bench.stored());
+    assert!(data.join("reserve").exists(), "there is room for it again");
+    assert!(bench.archive("shop.live", &names[0]) == bytes);
+    bench.back_up("shop.live");
+    bench.ok(["vault:check", "shop"]);
+}
+
 #[test]
 fn a_store_without_permission_is_told() {
     let bench = Bench::new();

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::data::{DataError, DataFolder};
 use crate::jobs::{Jobs, Patience};
+use crate::reserve::PLENTY;
 use crate::store::copy::Copies;
 
 /// Why a data folder could not be taken into use.
@@ -66,10 +67,17 @@ impl App {
         clock: Clock,
         patience: Patience,
     ) -> Result<Arc<Self>, OpenError> {
+        data.use_reserve_if_full();
         // The keys come first: a catalog that is there has them.
         let recovery = data.recovery_key()?;
         let sealer = Sealer::new(&data.key_for("secrets of the catalog")?)?;
-        let catalog = Catalog::open(&data.catalog(), sealer).await?;
+        let catalog = match Catalog::open(&data.catalog(), sealer.clone()).await {
+            // A quota can be used up on a disk that has room.
+            Err(CatalogError::Open { .. }) if data.use_reserve() => {
+                Catalog::open(&data.catalog(), sealer).await?
+            }
+            other => other?,
+        };
         let worker = Uuid::new_v4();
         let lives = data.register_worker(worker)?;
         let app = Arc::new(App {
@@ -90,7 +98,16 @@ impl App {
         }
         app.end_abandoned_jobs().await?;
         app.data.forget_dead_workers();
+        app.keep_reserve().await;
         Ok(app)
+    }
+
+    /// Sets the reserve aside again, if there is room for it now.
+    pub(crate) async fn keep_reserve(&self) {
+        let data = self.data.clone();
+        if let Ok(Err(error)) = blocking(move || data.keep_reserve(PLENTY)).await {
+            tracing::debug!(%error, "there is no room for a reserve");
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -8,6 +8,7 @@
 //! | `store/` | the local store |
 //! | `cache/` | what can be had again: mirrors of remote repositories |
 //! | `restores/` | a journal for each restore that is under way |
+//! | `reserve` | room that is given up when the disk is full |
 //! | `workers/` | a locked file for each program that runs jobs: whose lock is free is gone |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -35,6 +36,16 @@ pub enum DataError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The disk is full.
+    #[error(
+        "the disk of the data folder {} is full: free some space and try again; backup:delete and vault:sweep work \
+         all the same",
+        path.display()
+    )]
+    Full {
+        /// The data folder.
+        path: PathBuf,
     },
     /// A key file holds something else.
     #[error("{} is damaged: {why}; put back the file from your own copy of it", path.display())]

@@ -12,6 +12,7 @@ mod error;
 mod jobs;
 mod lookup;
 mod recovery_key;
+mod reserve;
 mod settings;
 mod sites;
 mod store;

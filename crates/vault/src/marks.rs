@@ -65,7 +65,7 @@ impl Vault {
         if keeps && !self.can_be_kept(backup, &before)? {
             return Err(MarkError::TooLate { backup });
         }
-        self.put_mark(backup, &before, mark)?;
+        self.put_mark_in_full_store(backup, &before, mark)?;
         // A sweep condemns and then looks again, this marks and then looks again: one of the two sees the other.
         if keeps && !self.can_be_kept(backup, &self.mark_objects(&format!("{backup}/"))?)? {
             return Err(MarkError::TooLate { backup });
@@ -90,6 +90,32 @@ impl Vault {
         let marks = marks.iter().map(|mark| self.read_mark(mark)).collect::<Result<Vec<_>, _>>()?;
         let finished = jiff::Timestamp::MIN;
         Ok(undercroft_model::MarkState::of(&marks, finished).condemned.is_some())
+    }
+
+    /// Writes a mark that decides something even if the store is full. A segment of the index makes room for it: it says nothing that the packs
+    /// don't say themselves, and the next backup writes it anew.
+    fn put_mark_in_full_store(
+        &self,
+        backup: Uuid,
+        before: &[MarkObject],
+        mark: &Mark,
+    ) -> Result<(), VaultError> {
+        let mut result = self.put_mark(backup, before, mark);
+        if !mark.what.decides() || !matches!(result, Err(VaultError::Store(StoreError::Full { .. }))) {
+            return result;
+        }
+        let mut segments = self.store.list(&self.name("index/"))?;
+        // The fewer packs have to tell of themselves, the better.
+        segments.sort_by_key(|segment| segment.len);
+        for segment in segments {
+            if self.store.delete(&segment.name).is_ok() {
+                result = self.put_mark(backup, before, mark);
+            }
+            if !matches!(result, Err(VaultError::Store(StoreError::Full { .. }))) {
+                break;
+            }
+        }
+        result
     }
 
     /// Writes a mark after these, whatever they are.

@@ -11,6 +11,7 @@ use common::faulty::{Call, Fault};
 use common::keep::{Keeping, day, keeping, kept, restored, trashed};
 use common::{SITE, Tree};
 use undercroft_model::{Mark, Marked};
+use undercroft_vault::store::StoreError;
 use undercroft_vault::{MarkError, VaultError};
 use uuid::Uuid;
 
@@ -127,6 +128,38 @@ fn what_is_gone_can_not_be_kept() {
     assert_eq!(keeping.vault.marks_of(ONE).unwrap().len(), 2, "nothing was written");
     let unread = Mark { at: day(1), what: Marked::Unread { object: String::new(), why: String::new() } };
     assert!(matches!(keeping.mark(1, &unread), Err(MarkError::Unwritable)));
+}
+
+/// A store without room for a mark: a segment of the index gives it, and everything reads as before.
+#[test]
+fn a_backup_in_a_full_store_can_be_marked() {
+    let keeping = two();
+    let full = |below: usize| {
+        let folder = keeping.folder.path().join(format!("vaults/{SITE}/index"));
+        keeping.store.misbehave(move |_, call| {
+            let segments = fs::read_dir(&folder).unwrap().count();
+            (matches!(call, Call::Put(_)) && segments >= below).then_some(Fault::Full)
+        });
+    };
+    let segments = keeping.objects("index/").len();
+    full(segments);
+    keeping.mark(1, &trashed(1)).unwrap();
+    assert_eq!(keeping.vault.marks_of(ONE).unwrap(), [trashed(1)]);
+    assert_eq!(keeping.objects("index/").len(), segments - 1, "no more is given up than it takes");
+    keeping.all_whole();
+    // One that has nothing to give says so.
+    full(0);
+    let refused = keeping.mark(2, &trashed(1));
+    assert!(
+        matches!(&refused, Err(MarkError::Vault(VaultError::Store(StoreError::Full { .. })))),
+        "{refused:?}"
+    );
+    keeping.store.behave();
+    let mut tree = Tree::new();
+    tree.file("b", vec![8; 1000]);
+    keeping.backup(3, 2, 10, &tree);
+    keeping.all_whole();
+    assert!(!keeping.objects("index/").is_empty(), "the next backup writes it anew");
 }
 
 /// Names that are no marks', as a later release or a person might leave them, harm nothing.

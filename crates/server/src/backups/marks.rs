@@ -49,6 +49,7 @@ async fn find(app: &App, (site, env, folder): &Place) -> Result<(Uuid, Standing)
 /// `DELETE …/backups/catalog/<folder>`: into the trash. One that the store has lost is given up: there is nothing that
 /// could be brought back.
 pub async fn delete(State(app): State<Arc<App>>, Path(place): Path<Place>) -> Result<Json<Value>, ApiError> {
+    app.data.use_reserve_if_full();
     let (site, backup) = find(&app, &place).await?;
     if backup.is_listed() {
         let opener = Arc::clone(&app);

@@ -16,6 +16,7 @@ use super::ended::Ended;
 use super::running::Running;
 use crate::App;
 use crate::app::blocking;
+use crate::reserve::LITTLE;
 
 /// What a backup job is to do.
 pub struct BackupJob {
@@ -53,6 +54,10 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<(Vault, Made), Ended> {
         let site = backup.site.id;
+        let opener = Arc::clone(self);
+        blocking(move || opener.data.keep_reserve(LITTLE))
+            .await?
+            .map_err(|error| Ended::failed(error.to_string()))?;
         let opener = Arc::clone(self);
         let vault = blocking(move || opener.vault_to_write(site)).await??;
         adopt_backups(&self.catalog, &vault, site).await?;

@@ -101,6 +101,7 @@ impl App {
         fence: &mut Option<i64>,
     ) -> Result<(), Ended> {
         running.restart([]);
+        self.data.use_reserve_if_full();
         let mut told = SweepOutcome::default();
         loop {
             let (opener, id) = (Arc::clone(self), site.id);
@@ -133,6 +134,7 @@ impl App {
             lease = self.wait_for_turn(lease.id, running).await?;
             *fence = Some(lease.fence);
         }
+        self.keep_reserve().await;
         let json = serde_json::to_value(&told).map_err(|error| ApiError::internal(&error))?;
         self.catalog.set_outcome(lease.id, lease.fence, json).await?;
         if running.was_stopped() {
