@@ -3,13 +3,13 @@
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Mode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, mkdirat, renameat_with, utimensat,
+    AtFlags, Mode, RenameFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, mkdirat, renameat_with, utimensat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
 use undercroft_vault::stream::FileTime;
 
-use super::super::beneath::Root;
+use super::super::beneath::{self, Root};
 use super::super::facts::Facts;
 
 /// A tree below a name in an open folder; the empty name is the folder itself.
@@ -99,11 +99,10 @@ impl Spot {
 
     /// Moves it to another name, where nothing may be.
     pub fn move_to(&self, to: &Spot) -> rustix::io::Result<()> {
-        let (from, onto) = (self.name.as_slice(), to.name.as_slice());
-        match renameat_with(&self.folder, from, &to.folder, onto, RenameFlags::NOREPLACE) {
+        match self.rename(to, RenameFlags::NOREPLACE) {
             // The file system can't promise it; nobody else works in these folders.
             Err(Errno::INVAL | Errno::NOSYS) if to.facts()?.is_none() => {
-                renameat_with(&self.folder, from, &to.folder, onto, RenameFlags::empty())
+                self.rename(to, RenameFlags::empty())
             }
             done => done,
         }
@@ -111,10 +110,53 @@ impl Spot {
 
     /// Moves it to another name, in place of what is there.
     pub fn replace(&self, to: &Spot) -> rustix::io::Result<()> {
+        self.rename(to, RenameFlags::empty())
+    }
+
+    /// Exchanges the two names in one step.
+    pub fn exchange(&self, to: &Spot) -> rustix::io::Result<()> {
+        self.rename(to, RenameFlags::EXCHANGE)
+    }
+
+    /// Renames, also where our own folders are closed to us: those that the names are in, and those that are moved.
+    fn rename(&self, to: &Spot, how: RenameFlags) -> rustix::io::Result<()> {
         let (from, onto) = (self.name.as_slice(), to.name.as_slice());
-        renameat_with(&self.folder, from, &to.folder, onto, RenameFlags::empty())
+        let rename = || renameat_with(&self.folder, from, &to.folder, onto, how);
+        let refused = match rename() {
+            Err(Errno::ACCESS) => Errno::ACCESS,
+            done => return done,
+        };
+        let mut opened = Vec::new();
+        for spot in [self, to] {
+            open(&spot.folder, &mut opened);
+            if let Ok(itself) = beneath::subfolder(&spot.folder, spot.name.as_slice()) {
+                open(itself, &mut opened);
+            }
+        }
+        let done = if opened.is_empty() { Err(refused) } else { rename() };
+        for (folder, mode) in opened.iter().rev() {
+            fchmod(folder, *mode)?;
+        }
+        done
     }
 }
+
+/// Gives the owner of a folder the right to change what is in it, and remembers how it was.
+fn open(folder: impl AsFd, opened: &mut Vec<(OwnedFd, Mode)>) {
+    let Ok(facts) = Facts::of_open(&folder) else { return };
+    if facts.mode & OPEN == OPEN {
+        return;
+    }
+    // One that can't be opened is told by what fails then.
+    if let Ok(folder) = folder.as_fd().try_clone_to_owned()
+        && fchmod(&folder, Mode::from_raw_mode(facts.mode | 0o700)).is_ok()
+    {
+        opened.push((folder, Mode::from_raw_mode(facts.mode)));
+    }
+}
+
+/// What an owner needs to change what is in a folder.
+const OPEN: u32 = 0o300;
 
 /// Parts a path before its last name.
 pub fn split(path: &[u8]) -> (&[u8], &[u8]) {

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, RenameFlags, fsync, renameat_with, syncfs};
+use rustix::fs::{AtFlags, fsync, syncfs};
 use rustix::io::Errno;
 use undercroft_model::Observer;
 use undercroft_vault::stream::FileTime;
@@ -322,8 +322,7 @@ fn swap(a: &Spot, b: &Spot) -> rustix::io::Result<()> {
     if tests::OLD_FILE_SYSTEM.get() {
         return Err(Errno::INVAL);
     }
-    let (from, to) = (a.name.as_slice(), b.name.as_slice());
-    renameat_with(&a.folder, from, &b.folder, to, RenameFlags::EXCHANGE)
+    a.exchange(b)
 }
 
 #[cfg(test)]

@@ -115,23 +115,29 @@ fn a_full_disk_is_told_before_or_meanwhile_and_changes_nothing() {
     assert_eq!(things(&site.live), broken);
 }
 
-/// Whatever a test does as an account without rights, it does in a process of its own.
+/// Whether this runs as an account without rights; else the test is run again in a process of its own, which does.
+fn is_nobody(test: &str) -> bool {
+    if !is_root() {
+        return true;
+    }
+    let nobody = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env("TMPDIR", "/tmp")
+        .output();
+    match nobody {
+        Ok(done) if String::from_utf8_lossy(&done.stdout).contains("1 passed") => {}
+        Ok(done) if done.stdout.is_empty() => eprintln!("passed over: no other account may run this"),
+        Ok(done) => panic!("{}", String::from_utf8_lossy(&done.stdout)),
+        Err(_) => eprintln!("passed over: setpriv is not installed"),
+    }
+    false
+}
+
 #[test]
 fn a_parent_that_may_not_be_written_to_is_left_alone() {
-    let test = "restore::mounted::a_parent_that_may_not_be_written_to_is_left_alone";
-    if is_root() {
-        let nobody = Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", test])
-            .env("TMPDIR", "/tmp")
-            .output();
-        match nobody {
-            Ok(done) if String::from_utf8_lossy(&done.stdout).contains("1 passed") => {}
-            Ok(done) if done.stdout.is_empty() => eprintln!("passed over: no other account may run this"),
-            Ok(done) => panic!("{}", String::from_utf8_lossy(&done.stdout)),
-            Err(_) => eprintln!("passed over: setpriv is not installed"),
-        }
+    if !is_nobody("restore::mounted::a_parent_that_may_not_be_written_to_is_left_alone") {
         return;
     }
     let (site, archive) = Site::planted();
@@ -150,4 +156,48 @@ fn a_parent_that_may_not_be_written_to_is_left_alone() {
     });
     fs::set_permissions(&site.live, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(parent, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn folders_that_drupal_closes_are_restored_by_their_owner() {
+    if !is_nobody("restore::mounted::folders_that_drupal_closes_are_restored_by_their_owner") {
+        return;
+    }
+    let mut site = Site::new();
+    plant(&site.live, &["index.php", "sites/default/default.settings.php", "sites/default/files/u.jpg"]);
+    let closed = ["sites/default", "sites/default/files"].map(|folder| site.path(folder));
+    let chmod = |mode| {
+        closed
+            .iter()
+            .for_each(|folder| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap());
+    };
+    site.skip = vec![closed[1].clone()];
+    chmod(0o555);
+    let (archive, was) = (site.archive(), things(&site.live));
+    let uploads = inode(&closed[1]);
+    for only in
+        [None, Some(["sites/default/default.settings.php"].as_slice()), Some(["sites/default"].as_slice())]
+    {
+        chmod(0o755);
+        fs::write(site.path("sites/default/default.settings.php"), "hacked").unwrap();
+        chmod(0o555);
+        let broken = things(&site.live);
+        settle();
+        let (staged, _) = site.prepared(&archive, None, only);
+        for _ in 0..2 {
+            switch(&staged, &site.watch).unwrap();
+            switch_back(&staged, &site.watch).unwrap();
+            assert_eq!(without_stage(&site).len(), broken.len());
+        }
+        switch(&staged, &site.watch).unwrap();
+        clean_up(&staged, &site.watch).unwrap();
+        assert_eq!(names(&site), was.keys().cloned().collect::<Vec<_>>());
+        let text = fs::read_to_string(site.path("sites/default/default.settings.php")).unwrap();
+        assert_eq!(text, "sites/default/default.settings.php");
+        assert_eq!(inode(&closed[1]), uploads);
+        for folder in &closed {
+            assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o555);
+        }
+    }
+    chmod(0o755);
 }
