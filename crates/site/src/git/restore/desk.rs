@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fsync, open};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,12 +35,15 @@ pub(super) struct Repo {
     pub sha256: bool,
 }
 
+/// What git is to write to the disk before it goes on.
+const DURABLE: &str = "core.fsync=committed,reference";
+
 /// Settings of every command that touches a work tree, on top of those of [`bare_command`].
 const SETTINGS: [&str; 8] = [
     "core.bare=false",
     "core.safecrlf=false",
     "core.sparseCheckout=false",
-    "core.fsync=committed,reference",
+    DURABLE,
     "core.fsyncMethod=batch",
     "core.splitIndex=false",
     "user.name=Undercroft",
@@ -250,6 +253,7 @@ impl<'r> Desk<'r> {
         for (name, value) in IDENTITY {
             inner.env(name, value);
         }
+        inner.args(["-c", DURABLE]);
         self.held(self.repo.as_owner(&inner))
     }
 
@@ -319,7 +323,58 @@ fn wait(git_dir: &Path) -> Result<File, RestoreError> {
     Ok(file)
 }
 
+/// Writes a file or folder to the disk.
+pub(super) fn sync(path: &Path) -> Result<(), RestoreError> {
+    // Nothing but those is waited for, whoever put it there.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let synced = open(path, flags, Mode::empty()).and_then(fsync);
+    synced.map_err(|error| GitError::io("write", path)(error.into()).into())
+}
+
 /// A path as the system has it.
 pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_is_told_to_write_what_a_power_cut_must_not_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |args: &[&str]| Command::new("git").args(args).current_dir(folder.path()).output().unwrap();
+        assert!(run(&["init", "-q"]).status.success());
+        let git_dir = folder.path().join(".git");
+        let facts = fs::metadata(folder.path()).unwrap();
+        let (owner, group) = {
+            use std::os::unix::fs::MetadataExt;
+            (facts.uid(), facts.gid())
+        };
+        let repo = Repo {
+            called: String::new(),
+            git_dir: git_dir.clone(),
+            common_dir: git_dir,
+            work_tree: Some(folder.path().to_owned()),
+            owner,
+            group,
+            umask: 0o022,
+            sha256: false,
+        };
+        let desk = Desk::writing(&repo, Uuid::nil()).unwrap();
+        let mut commands = [desk.git::<&str>(&desk.new_index(), &[]), desk.references()];
+        for command in &mut commands {
+            command.args(["config", "--get", "core.fsync"]);
+            assert_eq!(command.output().unwrap().stdout, b"committed,reference\n");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(sync(&file).is_ok() && sync(folder.path()).is_ok() && sync(&link).is_err());
+    }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::desk::{Desk, path_of};
+use super::desk::{Desk, path_of, sync};
 use super::keep::{self, State};
 use super::modes::{self, Mode, Set};
 use super::stage::check_lock;
@@ -37,19 +37,29 @@ impl Begun {
 
     /// From here on a killed switch is gone on with.
     pub fn write(&self, desk: &Desk<'_>, kept: Option<&Path>) -> Result<(), RestoreError> {
+        const DOING: &str = "note that the switch begins";
         let script = r#"
             if [ -n "$3" ]; then mv -f "$3" "$1/kept-index" || exit 1; fi
-            printf '%s\n' "$2" > "$1/begun.part" && mv -f "$1/begun.part" "$1/begun"
+            printf '%s\n' "$2" > "$1/begun.part"
         "#;
-        let kept = kept.map(Path::as_os_str).unwrap_or_default();
-        let args = [desk.folder().as_os_str(), OsStr::new(&self.tree), kept];
-        desk.shell("note that the switch begins", script, &args).map(drop)
+        let folder = desk.folder();
+        let index = kept.map(Path::as_os_str).unwrap_or_default();
+        desk.shell(DOING, script, &[folder.as_os_str(), OsStr::new(&self.tree), index])?;
+        // A note that outlives a power cut without what it speaks of would be worse than none.
+        if kept.is_some() {
+            sync(&folder.join(KEPT_INDEX))?;
+        }
+        sync(&folder.join("begun.part"))?;
+        desk.shell(DOING, "exec mv -f \"$1/begun.part\" \"$1/begun\"", &[folder.as_os_str()])?;
+        // The folders that it is in may be as new.
+        folder.ancestors().take(3).try_for_each(sync)
     }
 
     /// It never was: all is as before.
     pub fn forget(desk: &Desk<'_>) -> Result<(), RestoreError> {
         let script = "rm -f \"$1/begun\"";
-        desk.shell("note that all is as before", script, &[desk.folder().as_os_str()]).map(drop)
+        desk.shell("note that all is as before", script, &[desk.folder().as_os_str()])?;
+        sync(desk.folder())
     }
 }
 
@@ -148,7 +158,8 @@ fn set_index(desk: &Desk<'_>, index: &Path) -> Result<(), RestoreError> {
     }
     let to = desk.repo.git_dir.join("index");
     let args = [index.as_os_str(), to.as_os_str()];
-    desk.shell("set the index", "exec mv -f \"$1\" \"$2\"", &args).map(drop)
+    desk.shell("set the index", "exec mv -f \"$1\" \"$2\"", &args)?;
+    sync(&desk.repo.git_dir)
 }
 
 /// Takes the index's lock, as git does, so that git keeps away. It is a link to a file of ours: by that it is known
