@@ -4,6 +4,7 @@ use std::fs;
 
 use undercroft_model::{CodeRevision, Silent};
 use undercroft_site::git::restore::{self, RestoreError};
+use uuid::Uuid;
 
 use crate::bench::*;
 use crate::support::*;
@@ -142,4 +143,36 @@ fn what_was_done_after_a_restore_is_kept_when_it_is_undone() {
         "untracked, where the old commit has a file\n"
     );
     assert_eq!(git(site, &["log", "-1", "--format=%s", &format!("{undone}^")]), "after\n");
+}
+
+#[test]
+fn an_undoing_can_be_undone_and_that_again() {
+    let play = Play::new();
+    let site = &play.site;
+    play.hack();
+    let before = seen(site);
+    let order = play.order("light");
+    play.restore(&order).unwrap();
+    put(site, "index.php", "work after the restore\n");
+    git(site, &["add", "index.php"]);
+    git_at(site, 1_600_002_000, &["commit", "-q", "-m", "after"]);
+    put(site, "topic.txt", "untracked, where the old commit has a file\n");
+    let after = seen(site);
+    let mut last = order.id;
+    for turn in 0..4 {
+        let again = Uuid::new_v4();
+        restore::undo(&order.repository, last).unwrap();
+        // It may be killed after each of the two, and is done again then.
+        for _ in 0..2 {
+            restore::keep_undone(&order.repository, last, again).unwrap();
+            restore::undo(&order.repository, last).unwrap();
+        }
+        assert_same(if turn % 2 == 0 { &before } else { &after }, &seen(site));
+        last = again;
+    }
+    assert!(matches!(
+        restore::keep_undone(&order.repository, Uuid::new_v4(), last),
+        Err(RestoreError::NothingKept { .. })
+    ));
+    assert_clean(site, 5);
 }

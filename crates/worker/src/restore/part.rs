@@ -27,6 +27,7 @@ use uuid::Uuid;
 use super::error::{PartError, SwitchError};
 use super::objects;
 use super::tree::TreeOrder;
+use crate::error::chain;
 
 /// What was decided of one element. Names everything that will be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub enum How {
         repository: String,
         /// The restore that is taken back.
         restore: Uuid,
+        /// The restore that does so, and may be taken back itself; an older release did not say.
+        #[serde(default)]
+        id: Uuid,
     },
 }
 
@@ -303,7 +307,11 @@ impl Staged {
             }
             How::Tree { staged } => Ok(files::switch(staged, live.observer)?),
             How::Git { staged, .. } => Ok(git::switch(staged, live.observer)?),
-            How::GitBack { repository, restore } => Ok(git::undo(repository, *restore)?),
+            How::GitBack { repository, restore, id } => {
+                git::undo(repository, *restore)?;
+                keep_for_undoing(repository, (*restore, *id), live.observer);
+                Ok(())
+            }
             How::TestRestore { .. } => Ok(()),
         }
     }
@@ -366,6 +374,17 @@ impl Staged {
     /// Whether a failed switch can't be taken back: the database is loaded over what is live.
     pub fn is_in_place(&self) -> bool {
         matches!(&self.how, How::Database { staged, .. } if staged.way == database::Way::InPlace)
+    }
+}
+
+/// What was undone may be wanted again. That it can't be kept for that undoes nothing of what was done.
+fn keep_for_undoing(repository: &str, (restore, id): (Uuid, Uuid), observer: &dyn Observer) {
+    if id.is_nil() {
+        return;
+    }
+    if let Err(error) = git::keep_undone(repository, restore, id) {
+        let text = format!("the code's state that was undone is not kept for --undo: {}", chain(&error));
+        observer.remark(Element::Code, Remark::note("", text));
     }
 }
 

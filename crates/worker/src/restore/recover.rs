@@ -39,7 +39,7 @@ pub enum Outcome {
     /// As it was before, since a part could not be brought forward: why, if that is still known.
     PutBack(Option<String>),
     /// The database was loaded over what was there, or half of it; everything else is as it was before: why.
-    AllButDatabase(String),
+    AllButDatabase(Option<String>),
     /// As the restore was asked to make it.
     AsAsked,
     /// It was only a test, which changes nothing.
@@ -98,7 +98,7 @@ pub fn recover(
         Phase::Switching => forward(&mut journal, folder, vault, live)?,
         Phase::SwitchingBack => {
             back(&mut journal, folder, live)?;
-            Outcome::PutBack(None)
+            put_back(&journal, None)
         }
         Phase::Switched => Outcome::AsAsked,
     };
@@ -124,9 +124,8 @@ fn forward(
         // Others wait for the environment: it must not stay between two states because of something that may never
         // go away, such as a commit that somebody has made since.
         let why = chain(&error);
-        let loaded_over = journal.parts.iter().any(Staged::is_in_place);
         back(journal, folder, live)?;
-        return Ok(if loaded_over { Outcome::AllButDatabase(why) } else { Outcome::PutBack(Some(why)) });
+        return Ok(put_back(journal, Some(why)));
     }
     journal.enter(Phase::Switched, folder)?;
     Ok(Outcome::AsAsked)
@@ -142,6 +141,14 @@ fn back(journal: &mut Journal, folder: &Path, live: Live<'_>) -> Result<(), Reco
     }
     // What is cleaned up can't be switched back again.
     Ok(journal.enter(Phase::Preparing, folder)?)
+}
+
+/// All is as it was, but for what can't be put back.
+fn put_back(journal: &Journal, why: Option<String>) -> Outcome {
+    match journal.parts.iter().any(Staged::is_in_place) {
+        true => Outcome::AllButDatabase(why),
+        false => Outcome::PutBack(why),
+    }
 }
 
 /// Loads a dump over what is live, once more.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use undercroft_model::{Cancelled, CodeSource, Element, Observer, Remark};
+use undercroft_site::git::restore as git;
 
 use super::error::{PartError, RestoreError};
 use super::git::{GitOrder, Repositories};
@@ -199,8 +200,13 @@ fn decide<'a>(
     if let (Element::Code, Some(restore), Some(CodeSource::Git { repository, .. })) =
         (element.element, order.takes_back, &order.settings.code)
     {
-        let how = How::GitBack { repository: repository.clone(), restore };
-        return Ok(Part { staged: staged(how), source, tree: None });
+        if git::kept(repository)?.iter().any(|kept| kept.id == restore) {
+            let how = How::GitBack { repository: repository.clone(), restore, id: order.id };
+            return Ok(Part { staged: staged(how), source, tree: None });
+        }
+        let text = "the repository keeps nothing of the time before that restore: it goes back to the commit of then, \
+                    and what was in no commit stays in the safety backup";
+        scene.observer.remark(Element::Code, Remark::note("", text));
     }
     let (how, tree) = match order.kind(element, place)? {
         Kind::Database(database) => (database.decide(scene, &source, order.id)?, None),
@@ -302,7 +308,7 @@ fn forget_old_states(order: &RestoreOrder, place: &Workplace, parts: &[Part<'_>]
         return;
     }
     let than = (place.clock)().as_second().saturating_sub_unsigned(SAFETY_DAYS * 86_400);
-    if let Err(error) = undercroft_site::git::restore::forget_older(repository, than) {
+    if let Err(error) = git::forget_older(repository, than) {
         let text =
             format!("what the repository keeps of old restores could not be forgotten: {}", chain(&error));
         observer.remark(Element::Code, Remark::note("", text));

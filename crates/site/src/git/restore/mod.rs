@@ -235,6 +235,14 @@ pub fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
     undo::undo(repository, id)
 }
 
+/// Keeps what the restore `id` was [undone](undo) from for `again` to be undone in its turn. May be called again.
+///
+/// # Errors
+/// [`RestoreError`]; [`RestoreError::NothingKept`] if `id` was not undone.
+pub fn keep_undone(repository: &str, id: Uuid, again: Uuid) -> Result<(), RestoreError> {
+    undo::keep_undone(repository, id, again)
+}
+
 /// The restores that can be undone, the oldest first.
 ///
 /// # Errors

@@ -54,6 +54,29 @@ pub(super) fn undo(repository: &str, id: Uuid) -> Result<(), RestoreError> {
     })
 }
 
+/// Keeps what a restore was undone from as what was before another one, which is then undone as any is.
+pub(super) fn keep_undone(repository: &str, id: Uuid, again: Uuid) -> Result<(), RestoreError> {
+    let place = find(repository, None)?;
+    let git = Git::new(&place.git_dir, &place.called());
+    let (undone, before) = (format!("{UNDONE}{id}"), format!("{BEFORE}{again}"));
+    let Some(state) = resolve(&git, &undone)? else {
+        return Err(RestoreError::NothingKept { repository: place.called(), id });
+    };
+    let mut places = modules(&place, &git, &state)?;
+    places.push(place);
+    for place in places {
+        let repo = Repo::of(&place, &Config::read(&place.common_dir)?)?;
+        let git = Git::new(&repo.git_dir, &repo.called);
+        // Of a submodule in which nothing was undone there is nothing to be undone either.
+        if let Some(state) = resolve(&git, &undone)? {
+            let desk = Desk::writing(&repo, again)?;
+            keep::set(&desk, &before, &state.to_string())?;
+            switch::remove(&desk)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes what an undoing that was killed at its very end had not yet.
 fn tidy(repo: &Repo, id: Uuid) -> Result<(), RestoreError> {
     match Desk::existing(repo, id)? {
