@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Bench, sh};
+use common::{Bench, add_small_site, sh};
 use undercroft_testkit::mariadb::{Options, Server};
 
 /// A small site with code in a plain folder, uploads in it, and a database.
@@ -118,6 +118,49 @@ fn nothing_comes_back_that_was_not_named() {
 }
 
 #[test]
+fn an_undoing_is_undone_within_the_same_bounds() {
+    let shop = Shop::new("root");
+    shop.change();
+    shop.restore(&["--table=posts"]);
+    shop.restore(&["--undo"]);
+    assert_eq!(shop.state(), "two two two two two");
+    shop.server.run_sql("UPDATE shop.options SET value = 'three'");
+    shop.restore(&["--undo"]);
+    assert_eq!(shop.state(), "one three two two two");
+    shop.restore(&["--undo"]);
+    assert_eq!(shop.state(), "two three two two two");
+    // What changes nothing here is not what is undone.
+    shop.restore(&["--element=files", &format!("--to={}", shop.bench.path("look").display())]);
+    shop.refused(&["--table=nothing"]);
+    shop.refused(&["--table=nothing", "--in-place"]);
+    shop.restore(&["--undo"]);
+    assert_eq!(shop.state(), "one three two two two");
+}
+
+#[test]
+fn an_undoing_of_code_in_a_repository_can_be_undone() {
+    let bench = Bench::new();
+    let site = add_small_site(&bench);
+    let read = || fs::read_to_string(site.join("index.php")).unwrap();
+    let restore = |option: &str| bench.ok(["backup:restore", "shop.live", "--yes", option]);
+    bench.back_up("shop.live");
+    fs::write(site.join("index.php"), "before").unwrap();
+    restore("--element=code");
+    fs::write(site.join("index.php"), "after").unwrap();
+    for expected in ["before", "after", "before"] {
+        restore("--undo");
+        assert_eq!(read(), expected);
+    }
+    // Of what the repository does not keep any more, the commit comes back.
+    sh(&format!(
+        "cd {} && git for-each-ref --format='delete %(refname)' refs/undercroft | git update-ref --stdin",
+        site.display()
+    ));
+    restore("--undo");
+    assert_eq!(read(), "<?php // shop\n");
+}
+
+#[test]
 fn what_is_lost_of_other_tables_stands_in_no_tables_way() {
     let shop = Shop::new("root");
     shop.server.run_sql("USE shop; CREATE TABLE log (id INT PRIMARY KEY, what TEXT) ENGINE=MyISAM");
@@ -153,6 +196,7 @@ fn what_no_backup_could_hold_is_not_destroyed() {
         }
         assert_eq!(there(), "secret\n");
     }
+    assert!(shop.refused(&["--undo"]).contains("was never restored"));
     shop.restore(&["--element=files"]);
     assert_eq!(shop.state(), "two two two one one");
     let kept = shop.refused(&["--element=database"]);

@@ -156,3 +156,21 @@ async fn a_switch_that_can_not_go_on_is_taken_back_and_needs_no_archive_for_it()
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_failed_and_is_brought_to_its_end_has_succeeded() {
+    let house = House::new().await;
+    house.back_up(7).await;
+    let (_, entry) = house.entries().await.into_iter().find(|(id, _)| id.contains("files")).unwrap();
+    let archives = vec![entry.filename.unwrap()];
+    let params = RestoreParams { archives, paths: vec!["nothing".to_owned()], ..RestoreParams::default() };
+    let asked = house.client.create_workflow(house.site, &live(), "restore", &params).await.unwrap();
+    let failed = house.done(&asked).await;
+    assert_eq!(failed.result.as_deref(), Some("failed"));
+    for (phase, result) in [(Phase::Preparing, "failed"), (Phase::Switched, "succeeded")] {
+        write_journal(&house, failed.id, phase, &house.root("live").join("gone")).await;
+        house.back_up(7).await;
+        let now = house.client.workflow(house.site, failed.id).await.unwrap();
+        assert_eq!(now.result.as_deref(), Some(result), "{phase:?}");
+    }
+}

@@ -331,6 +331,30 @@ impl Catalog {
         finish(&transaction, id, fence, end, now).await?;
         Ok(transaction.commit().await?)
     }
+
+    /// Says how a restore came out in the end: one that is open, or failed, for others may bring that to its end later.
+    /// An outcome that is null stays as it is.
+    ///
+    /// # Errors
+    /// [`CatalogError::LostLease`] if it succeeded, or was cancelled.
+    pub async fn settle_job(
+        &self,
+        id: Uuid,
+        (state, reason): (JobState, &str),
+        outcome: Value,
+        now: f64,
+    ) -> Result<(), CatalogError> {
+        let which = is_open().add(job::Column::State.eq(JobState::Failed.as_str()));
+        let mut update = job::Entity::update_many()
+            .col_expr(job::Column::State, state.as_str().into())
+            .col_expr(job::Column::Reason, reason.into())
+            .col_expr(job::Column::Finished, now.into());
+        if !outcome.is_null() {
+            update = update.col_expr(job::Column::Outcome, outcome.into());
+        }
+        let update = update.filter(job::Column::Id.eq(id)).filter(which).exec(&self.database).await?;
+        kept(&update, id)
+    }
 }
 
 /// Whether what the job is for has not been removed.

@@ -9,6 +9,7 @@ use undercroft_worker::restore::{self, Journal, Outcome, RecoverError};
 use undercroft_worker::{chain, restore::JournalError};
 
 use super::ended::Ended;
+use super::restore::changed_database;
 use crate::app::blocking;
 use crate::{ApiError, App};
 
@@ -81,7 +82,9 @@ impl App {
             restore::recover(&path, &env.settings, &vault, &Silent)
         });
         let outcome: Result<_, RecoverError> = outcome.await.map_err(|error| error.message)?;
-        let (state, text) = match outcome.map_err(|error| chain(&error))? {
+        let outcome = outcome.map_err(|error| chain(&error))?;
+        let loaded_over = matches!(outcome, Outcome::AllButDatabase(_));
+        let (state, text) = match outcome {
             Outcome::Busy => return Ok(None),
             Outcome::AsItWas => (
                 JobState::Failed,
@@ -103,7 +106,8 @@ impl App {
                 format!(
                     "A restore of {who} was stopped while it loaded the database over the one that was there, and could \
                      not go on: that one is not as it was any more, all else is. Restore again, or go back with \
-                     backup:restore {who} --undo.\n{why}"
+                     backup:restore {who} --undo.\n{}",
+                    why.unwrap_or_default()
                 ),
             ),
             Outcome::Untouched => (
@@ -121,15 +125,37 @@ impl App {
             ),
         };
         let known = self.catalog.job(journal.id).await.map_err(|error| chain(&error))?;
-        let reason = if state == JobState::Failed { text.as_str() } else { "" };
-        match self.catalog.end_job(journal.id, None, (state, reason), self.seconds()).await {
-            Err(CatalogError::LostLease(_)) => {}
-            other => other.map_err(|error| chain(&error))?,
-        }
+        self.write_down(journal, (state, &text), loaded_over).await.map_err(|error| chain(&error))?;
         journal.remove(&self.data.restores()).map_err(|error| chain(&error))?;
         // One that was done, and only left something over, was told already.
         let told = known.is_some_and(|job| job.state == JobState::Succeeded);
         Ok((!told).then_some(text))
+    }
+
+    /// Writes down how a restore came out, also if it had failed between two states and was brought to its end since.
+    async fn write_down(
+        &self,
+        journal: &Journal,
+        (state, text): (JobState, &str),
+        loaded_over: bool,
+    ) -> Result<(), CatalogError> {
+        let outcome = match loaded_over {
+            true => changed_database(journal.parts.iter().map(|part| part.archive.clone()).next()),
+            false => serde_json::Value::Null,
+        };
+        let written = match state {
+            JobState::Failed if !loaded_over => {
+                self.catalog.end_job(journal.id, None, (state, text), self.seconds()).await
+            }
+            _ => {
+                let reason = if state == JobState::Failed { text } else { "" };
+                self.catalog.settle_job(journal.id, (state, reason), outcome, self.seconds()).await
+            }
+        };
+        match written {
+            Err(CatalogError::LostLease(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// Makes sure that no restore of the environment is half done before anything else is done to it.

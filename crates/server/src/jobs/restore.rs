@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::Arc;
 
-use undercroft_catalog::{Environment, JobState, Site};
+use undercroft_catalog::{Environment, Job, JobState, Site};
 use undercroft_model::api::{ElementChanges, RestoreOutcome, RestoreParams};
 use undercroft_model::{
     BackupReport, CodeSource, Element, ElementSet, ElementState, EnvSettings, Facts, KeepFor,
@@ -131,15 +131,22 @@ impl App {
     /// Finds what the last restore replaced.
     async fn wanted_back(&self, job: &RestoreJob, vault: &Vault) -> Result<Wanted, Ended> {
         let who = format!("{}.{}", job.site.name, job.env.name);
-        let jobs = self.catalog.jobs(job.site.id, 1000).await?;
-        let last = jobs.into_iter().find(|one| {
-            // A restore that failed changed nothing, unless it was in place: then there is something to undo.
-            let changed = one.state == JobState::Succeeded
-                || (one.state == JobState::Failed && one.params.get("in_place") == Some(&true.into()));
-            one.env.as_ref() == Some(&job.env.name) && one.kind.is_restore() && changed
+        let jobs = self.catalog.jobs(job.site.id, JOBS).await?;
+        let mut changed = jobs.into_iter().filter(|one| {
+            one.env.as_ref() == Some(&job.env.name) && one.kind.is_restore() && has_changed_something(one)
         });
+        let last = changed.next();
         let last =
             last.ok_or_else(|| Ended::failed(format!("{who} was never restored: nothing is undone.")))?;
+        let mut asked = asked_of(&last);
+        // What an undoing brought back is what that restore had replaced which it undid, or the one before that.
+        while asked.undo
+            && let Some(before) = changed.next()
+        {
+            let in_place = asked.in_place;
+            asked = asked_of(&before);
+            asked.in_place |= in_place;
+        }
         let safety = self.standings(job.site.id, &job.env.name).await?;
         let safety = safety.into_iter().find(|standing| standing.report.id == last.id);
         let gone = || {
@@ -153,7 +160,6 @@ impl App {
         let named: Vec<_> = there.map(|(element, _)| (safety.report.id, *element)).collect();
         let vault = vault.clone();
         let elements = blocking(move || sources(&vault, &named)).await??;
-        let asked: RestoreParams = serde_json::from_value(last.params.clone()).unwrap_or_default();
         let outcome: RestoreOutcome = serde_json::from_value(last.outcome).unwrap_or_default();
         let mut remarks = Vec::new();
         for element in outcome.elements.keys() {
@@ -271,7 +277,13 @@ impl App {
         let done = self.at_work(lease, running, move |observer| {
             restore::restore(&order, &place, JournalPlace { folder: &folder, worker }, observer)
         });
-        let done = done.await??;
+        let done = done.await?;
+        if let Err(RestoreError::InPlace(_) | RestoreError::AllButDatabase { .. }) = done {
+            // It failed, and there is something to undo.
+            let changed = changed_database(archives.get(&Element::Database).cloned());
+            self.catalog.set_outcome(lease.id, lease.fence, changed).await?;
+        }
+        let done = done?;
         *left = done.left;
         if let Some(left) = left {
             notes.push(format!(
@@ -348,6 +360,30 @@ fn add_remarks(elements: &mut BTreeMap<Element, ElementChanges>, running: &Runni
     for (element, remark) in running.take_remarks() {
         elements.entry(element).or_default().remarks.push(remark);
     }
+}
+
+/// So many of a site's last jobs are looked through for the last restore.
+const JOBS: u64 = 100_000;
+
+/// What a restore was asked to do.
+fn asked_of(job: &Job) -> RestoreParams {
+    serde_json::from_value(job.params.clone()).unwrap_or_default()
+}
+
+/// Whether a restore left the environment other than it was, so that there is something to undo. One that failed did
+/// not, unless it says so.
+fn has_changed_something(job: &Job) -> bool {
+    let elsewhere = job.params.get("to").is_some_and(|to| !to.is_null());
+    let changed =
+        job.state == JobState::Succeeded || (job.state == JobState::Failed && !job.outcome.is_null());
+    changed && !elsewhere
+}
+
+/// The outcome of a restore that failed, and left a database other than it was.
+pub(super) fn changed_database(archive: Option<String>) -> serde_json::Value {
+    let changes = ElementChanges { archive: archive.unwrap_or_default(), ..ElementChanges::default() };
+    let elements = BTreeMap::from([(Element::Database, changes)]);
+    serde_json::to_value(RestoreOutcome { elements, ..RestoreOutcome::default() }).unwrap_or_default()
 }
 
 fn without_safety(ended: Ended) -> Ended {
