@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{House, live};
 use serde_json::json;
 use undercroft_model::api::{RestoreParams, Workflow};
-use undercroft_worker::restore::{Journal, Phase};
+use undercroft_worker::restore::{Journal, Phase, hold};
 use uuid::Uuid;
 
 /// Where journals are.
@@ -173,4 +173,41 @@ async fn a_restore_that_failed_and_is_brought_to_its_end_has_succeeded() {
         let now = house.client.workflow(house.site, failed.id).await.unwrap();
         assert_eq!(now.result.as_deref(), Some(result), "{phase:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_goes_on_while_another_program_ends_a_restore() {
+    let house = House::new().await;
+    house.back_up(7).await;
+    let done = restore(&house).await;
+    let stage = lay_out(&house);
+    let journal = write_journal(&house, done.id, Phase::Preparing, &stage).await;
+    let held = hold(&journal).unwrap().unwrap();
+    let asked = house.ask_backup("live", 7).await;
+    loop {
+        let now = house.client.workflow(house.site, asked.id).await.unwrap();
+        assert_eq!(now.result, None);
+        if now.active_description.contains("waiting until a restore") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(journal.exists() && stage.exists());
+    drop(held);
+    assert_eq!(house.done(&asked).await.result.as_deref(), Some("succeeded"));
+    assert_eq!(fs::read_dir(journals(&house)).unwrap().count(), 0);
+    assert!(!stage.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_living_program_left_is_ended_too() {
+    let house = House::new().await;
+    house.back_up(7).await;
+    let done = restore(&house).await;
+    let stage = lay_out(&house);
+    let journal = write_journal(&house, done.id, Phase::Preparing, &stage).await;
+    let data = house.data();
+    let other = undercroft_server::App::open(data).await.unwrap();
+    assert!(!journal.exists() && !stage.exists());
+    drop(other);
 }

@@ -1,17 +1,33 @@
 //! Restores whose program was stopped: brought to an end by the next program that opens the data folder.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use undercroft_catalog::{CatalogError, Environment, JobState, Site};
-use undercroft_model::Silent;
 use undercroft_model::api::RecoveryObject;
+use undercroft_model::{Observer, Silent};
 use undercroft_worker::restore::{self, Journal, Outcome, RecoverError};
 use undercroft_worker::{chain, restore::JournalError};
 
+use super::Lease;
 use super::ended::Ended;
 use super::restore::changed_database;
+use super::running::Running;
 use crate::app::blocking;
 use crate::{ApiError, App};
+
+/// What became of a restore that was stopped.
+enum Settled {
+    /// Another program is at it.
+    Busy,
+    /// It was done, and that was told already.
+    Told,
+    /// It was brought to an end just now, as a sentence.
+    Now(String),
+}
+
+/// So often it is looked whether another program has ended a restore.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl App {
     /// Ends all restores whose programs are gone, and keeps what there is to tell of them.
@@ -29,13 +45,13 @@ impl App {
                     continue;
                 }
             };
-            if self.is_at_work(&journal) {
+            if restore::is_held(&path) || self.is_at_work(&journal).await {
                 continue;
             }
             let who = format!("{}.{}", journal.site_name, journal.env);
             match self.end_abandoned_restore(&journal, path).await {
-                Ok(None) => {}
-                Ok(Some(text)) => self.tell_recovery(true, text),
+                Ok(Settled::Busy | Settled::Told) => {}
+                Ok(Settled::Now(text)) => self.tell_recovery(true, text),
                 Err(why) => {
                     let text = format!(
                         "A restore of {who} was stopped and could not be brought to an end; the next command tries \
@@ -51,12 +67,18 @@ impl App {
         Ok(())
     }
 
-    /// Whether somebody is still at that restore. A program that lives may have given it up half done.
-    fn is_at_work(&self, journal: &Journal) -> bool {
+    /// Whether the job of a restore that nobody has in hand goes on. A program that lives may have given it up half
+    /// done.
+    async fn is_at_work(&self, journal: &Journal) -> bool {
         if journal.worker == self.jobs.worker() {
             return self.jobs.is_at_work(journal.id);
         }
-        self.data.worker_lives(journal.worker)
+        if !self.data.worker_lives(journal.worker) {
+            return false;
+        }
+        // Whatever is wrong with the catalog, what may go on must not be ended.
+        let job = self.catalog.job(journal.id).await;
+        job.map_or(true, |job| job.is_none_or(|job| !job.state.is_final()))
     }
 
     pub(super) fn tell_recovery(&self, settled: bool, text: String) {
@@ -71,7 +93,7 @@ impl App {
         self: &Arc<Self>,
         journal: &Journal,
         path: std::path::PathBuf,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Settled, String> {
         let who = format!("{}.{}", journal.site_name, journal.env);
         let env = self.catalog.environment(journal.site, journal.env.as_str()).await;
         let env = env.map_err(|error| chain(&error))?;
@@ -85,7 +107,7 @@ impl App {
         let outcome = outcome.map_err(|error| chain(&error))?;
         let loaded_over = matches!(outcome, Outcome::AllButDatabase(_));
         let (state, text) = match outcome {
-            Outcome::Busy => return Ok(None),
+            Outcome::Busy => return Ok(Settled::Busy),
             Outcome::AsItWas => (
                 JobState::Failed,
                 format!(
@@ -129,7 +151,7 @@ impl App {
         journal.remove(&self.data.restores()).map_err(|error| chain(&error))?;
         // One that was done, and only left something over, was told already.
         let told = known.is_some_and(|job| job.state == JobState::Succeeded);
-        Ok((!told).then_some(text))
+        Ok(if told { Settled::Told } else { Settled::Now(text) })
     }
 
     /// Writes down how a restore came out, also if it had failed between two states and was brought to its end since.
@@ -161,22 +183,52 @@ impl App {
     /// Makes sure that no restore of the environment is half done before anything else is done to it.
     pub(super) async fn settle_environment(
         self: &Arc<Self>,
-        site: &Site,
-        env: &Environment,
+        (site, env): (&Site, &Environment),
+        lease: Lease,
+        running: &Running,
     ) -> Result<(), Ended> {
         let journals = Journal::all(&self.data.restores()).map_err(|error| ApiError::internal(&error))?;
         for path in journals {
             let Ok(journal) = Journal::read(&path) else { continue };
-            if journal.site != site.id || journal.env != env.name || self.is_at_work(&journal) {
+            if journal.site != site.id || journal.env != env.name {
                 continue;
             }
-            self.end_abandoned_restore(&journal, path).await.map_err(|why| {
+            let settle = self.settle(&journal, &path, running);
+            self.beating(lease, running, settle).await.map_err(|why| {
                 Ended::failed(format!(
                     "A restore of {}.{} was stopped and could not be brought to an end, so nothing else is done to it: \
                      {why}",
                     site.name, env.name
                 ))
             })?;
+            running.waits_for(None);
+            if running.cancelled() {
+                return Err(Ended::cancelled());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a restore that was stopped, or waits until who is at it has.
+    async fn settle(
+        self: &Arc<Self>,
+        journal: &Journal,
+        path: &std::path::Path,
+        running: &Running,
+    ) -> Result<(), String> {
+        while path.exists() && !running.cancelled() {
+            if !restore::is_held(path) {
+                if self.is_at_work(journal).await {
+                    break;
+                }
+                if !matches!(self.end_abandoned_restore(journal, path.to_owned()).await?, Settled::Busy) {
+                    break;
+                }
+            }
+            let who = format!("{}.{}", journal.site_name, journal.env);
+            running
+                .waits_for(Some(format!("waiting until a restore of {who} that was stopped is at an end")));
+            tokio::time::sleep(LOOK).await;
         }
         Ok(())
     }

@@ -74,7 +74,7 @@ impl App {
         job: RestoreJob,
         running: &Arc<Running>,
     ) -> Result<(), Ended> {
-        self.settle_environment(&job.site, &job.env).await?;
+        self.settle_environment((&job.site, &job.env), lease, running).await?;
         let opener = Arc::clone(self);
         let site = job.site.id;
         let vault = blocking(move || opener.vault(site)).await??;

@@ -87,7 +87,7 @@ impl App {
         *fence = Some(lease.fence);
         match work {
             Work::Backup(backup) => {
-                self.settle_environment(&backup.site, &backup.env).await?;
+                self.settle_environment((&backup.site, &backup.env), lease, running).await?;
                 self.run_backup(lease, backup, running).await
             }
             Work::Restore(restore) => self.run_restore(lease, restore, running).await,
@@ -130,14 +130,24 @@ impl App {
         // If nobody waits for it any more, the work must not go on for hours.
         let mut guard = StopOnDrop { running, done: false };
         let observer = Arc::clone(running);
-        let mut work = tokio::task::spawn_blocking(move || work(&observer));
+        let work = tokio::task::spawn_blocking(move || work(&observer));
+        let done = self.beating(lease, running, work).await;
+        guard.done = true;
+        Ok(done.map_err(|error| ApiError::internal(&error))?)
+    }
+
+    /// Waits for something that a job needs, and renews the lease meanwhile.
+    pub(super) async fn beating<T>(
+        &self,
+        lease: Lease,
+        running: &Running,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let mut work = std::pin::pin!(work);
         let mut beat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             tokio::select! {
-                done = &mut work => {
-                    guard.done = true;
-                    return Ok(done.map_err(|error| ApiError::internal(&error))?);
-                }
+                done = &mut work => return done,
                 _ = beat.tick() => {
                     let progress = serde_json::to_value(running.progress()).unwrap_or_default();
                     let kept = self.catalog.heartbeat(lease.id, lease.fence, self.seconds(), progress).await;

@@ -7,9 +7,11 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use undercroft_model::{EnvName, SiteName};
 use uuid::Uuid;
@@ -20,6 +22,9 @@ use super::part::Staged;
 const VERSION: u32 = 1;
 /// How a journal's name ends while it is written.
 const NEW: &str = "new";
+/// How the name of the file ends that is locked as long as somebody works on a restore. The journal itself becomes
+/// another file with each phase.
+const LOCK: &str = "lock";
 
 /// How far a restore is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +100,43 @@ struct Front {
     version: u32,
 }
 
+/// A restore in hand: nobody else touches it until this value goes, or its program does.
+#[derive(Debug)]
+pub struct Held {
+    _lock: File,
+}
+
+/// Takes a restore in hand by its journal's path, be there a journal or not yet. `None` if somebody else has it.
+///
+/// # Errors
+/// [`JournalError::Io`] if the system refuses.
+pub fn hold(path: &Path) -> Result<Option<Held>, JournalError> {
+    let path = path.with_extension(LOCK);
+    let fail = |source| JournalError::Io { action: "locking", path: path.clone(), source };
+    loop {
+        let mut options = OpenOptions::new();
+        let lock = options.write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fail)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            other => other.map_err(|error| fail(error.into()))?,
+        }
+        // Whoever held it before may have removed it, and somebody else locked another one since.
+        let (mine, there) = (lock.metadata().map_err(fail)?, fs::metadata(&path));
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino())) {
+            return Ok(Some(Held { _lock: lock }));
+        }
+    }
+}
+
+/// Whether somebody works on a restore, by its journal's path.
+pub fn is_held(path: &Path) -> bool {
+    match File::open(path.with_extension(LOCK)) {
+        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockShared).is_err(),
+        // Whatever else is wrong, it must not be touched while somebody may work on it.
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 impl Journal {
     /// The journal of a restore that has made nothing yet.
     pub fn new(id: Uuid, worker: Uuid, site: (Uuid, SiteName), env: EnvName) -> Self {
@@ -160,7 +202,10 @@ impl Journal {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(JournalError::Io { action: "removing", path, source: error })
             }
-            _ => Ok(()),
+            _ => {
+                let _ = fs::remove_file(path.with_extension(LOCK));
+                Ok(())
+            }
         }
     }
 
@@ -207,7 +252,7 @@ pub(super) fn forget_unfinished(folder: &Path, at_work: &BTreeSet<Uuid>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let id = path.file_stem().and_then(|name| Uuid::parse_str(name.to_str()?).ok());
-        if path.extension().is_some_and(|extension| extension == NEW)
+        if path.extension().is_some_and(|extension| extension == NEW || extension == LOCK)
             && id.is_some_and(|id| !at_work.contains(&id))
             // Of one that said something before, another program may just be writing what comes next.
             && !path.with_extension("json").exists()
@@ -260,6 +305,28 @@ mod tests {
         }
         forget_unfinished(folder.path(), &BTreeSet::from([at_work]));
         assert!(half(at_work).exists() && !half(gone).exists());
+    }
+
+    #[test]
+    fn one_restore_is_in_one_hand() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal();
+        let path = journal.path(folder.path());
+        assert!(!is_held(&path));
+        let held = hold(&path).unwrap().unwrap();
+        journal.save(folder.path()).unwrap();
+        assert!(is_held(&path) && hold(&path).unwrap().is_none());
+        let other = Journal::path_of(folder.path(), Uuid::from_u128(8));
+        assert!(hold(&other).unwrap().is_some(), "another restore is another matter");
+        drop(held);
+        assert!(!is_held(&path));
+        // The lock goes with the journal; whoever had it then holds nothing that is there.
+        let held = hold(&path).unwrap().unwrap();
+        journal.remove(folder.path()).unwrap();
+        assert!(hold(&path).unwrap().is_some());
+        drop(held);
+        forget_unfinished(folder.path(), &BTreeSet::new());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use undercroft_vault::stream::FileTime;
 use uuid::Uuid;
 
 pub use error::RestoreError;
-pub use journal::{Journal, JournalError, Phase};
+pub use journal::{Held, Journal, JournalError, Phase, hold, is_held};
 pub(crate) use objects::{What, folder as scratch, lay_out, remove as remove_scratch};
 pub use plan::plan;
 pub use recover::{Outcome, RecoverError, forget_litter, recover};

@@ -1,12 +1,11 @@
 //! Ends what a restore has begun whose program was stopped.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
 use undercroft_model::{EnvSettings, Observer};
 use undercroft_vault::store::StoreError;
 use undercroft_vault::{Vault, VaultError};
@@ -76,13 +75,8 @@ pub fn recover(
     vault: &Vault,
     observer: &dyn Observer,
 ) -> Result<Outcome, RecoverError> {
-    let fail = |source| JournalError::Io { action: "locking", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    // The folder is locked, not the journal: that becomes another file with each phase.
-    let lock = File::open(folder).map_err(fail)?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Ok(Outcome::Busy);
-    }
+    let Some(_held) = journal::hold(path)? else { return Ok(Outcome::Busy) };
     let mut journal = match Journal::read(path) {
         // Another program has just ended it.
         Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

@@ -10,7 +10,7 @@ use undercroft_site::git::restore as git;
 
 use super::error::{PartError, RestoreError};
 use super::git::{GitOrder, Repositories};
-use super::journal::{Journal, Phase};
+use super::journal::{self, Held, Journal, JournalError, Phase};
 use super::part::{DatabaseOrder, How, Live, Scene, Source, Staged};
 use super::tree::{TreeOrder, Trees};
 use super::{ElementOrder, JournalPlace, RestoreOrder, SAFETY_DAYS};
@@ -148,7 +148,7 @@ pub fn restore(
     let site = (order.site, order.site_name.clone());
     let mut journal = Journal::new(order.id, journals.worker, site, order.env.clone());
     journal.parts = parts.iter().map(|part| part.staged.clone()).collect();
-    journal.save(journals.folder)?;
+    let _held = begin(&journal, journals)?;
 
     let prepared = prepare(&parts, &scene)
         .and_then(|told| if observer.cancelled() { Err(Cancelled.into()) } else { Ok(told) });
@@ -172,6 +172,22 @@ pub fn restore(
     let left = left.and_then(|()| clean_up(&parts, scene.live()));
     forget_old_states(order, place, &parts, &unstoppable);
     Ok(Restored { elements: told, left: left.err() })
+}
+
+/// Writes the journal down. As long as the restore is in hand, nobody takes it for one that was given up.
+fn begin(journal: &Journal, journals: JournalPlace<'_>) -> Result<Held, JournalError> {
+    let path = Journal::path_of(journals.folder, journal.id);
+    let taken = || JournalError::Io {
+        action: "locking",
+        path: path.clone(),
+        source: std::io::ErrorKind::WouldBlock.into(),
+    };
+    let held = journal::hold(&path)?.ok_or_else(taken)?;
+    if let Err(error) = journal.save(journals.folder) {
+        let _ = journal.remove(journals.folder);
+        return Err(error);
+    }
+    Ok(held)
 }
 
 pub(super) fn failed(element: Element, source: PartError) -> RestoreError {
