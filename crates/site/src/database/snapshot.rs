@@ -108,6 +108,25 @@ impl Snapshot {
         Ok(tally.facts)
     }
 
+    /// Writes triggers, views, routines and events alone, as a dump has them.
+    pub(super) fn dump_programs(
+        mut self,
+        sink: &dyn TextSink,
+        observer: &dyn Observer,
+    ) -> Result<(), DatabaseError> {
+        let context = Context {
+            server: self.server,
+            schema: &self.schema,
+            objects: &self.survey.objects,
+            structure_only: &self.structure_only,
+            rights: &self.rights,
+            sink,
+            watch: observer,
+            tally: Mutex::default(),
+        };
+        self.connections.first_mut().map_or(Ok(()), |first| dump::write_programs(&context, first))
+    }
+
     /// Looks the schema over again: nothing may have changed, and everything must have been written.
     fn prove(&mut self, tally: &Tally, observer: &dyn Observer) -> Result<(), DatabaseError> {
         let Some(connection) = self.connections.first_mut() else { return Ok(()) };

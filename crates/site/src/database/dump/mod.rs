@@ -36,6 +36,8 @@ enum Part<'o> {
     Preamble,
     Sequence(&'o str),
     Table(&'o TableInfo),
+    /// The triggers of a table alone.
+    Triggers(&'o str),
     Placeholders,
     Routines,
     View(&'o ViewInfo),
@@ -55,6 +57,22 @@ fn plan(objects: &Objects) -> Vec<Part<'_>> {
     parts.extend((!objects.events.is_empty()).then_some(Part::Events));
     parts.push(Part::End);
     parts
+}
+
+/// Writes triggers, views, routines and events, and neither tables nor rows, through one connection.
+pub(super) fn write_programs(
+    context: &Context<'_>,
+    connection: &mut Connection,
+) -> Result<(), DatabaseError> {
+    let only_triggers = |part| match part {
+        Part::Sequence(_) => None,
+        Part::Table(table) => {
+            context.objects.triggers.contains_key(&table.name).then_some(Part::Triggers(&table.name))
+        }
+        other => Some(other),
+    };
+    let parts = (0..).zip(plan(context.objects).into_iter().filter_map(only_triggers));
+    parts.into_iter().try_for_each(|(ordinal, part)| write(context, connection, ordinal, part))
 }
 
 /// Writes all sections through the given connections, one thread each.
@@ -101,6 +119,7 @@ fn write(
         Part::Preamble => frame::write_preamble(context, connection, ordinal),
         Part::Sequence(name) => sequence::write_sequence(context, connection, ordinal, name),
         Part::Table(table) => table::write_table(context, connection, ordinal, table),
+        Part::Triggers(table) => table::write_triggers(context, connection, ordinal, table),
         Part::Placeholders => view::write_placeholders(context, connection, ordinal),
         Part::Routines => write_routines(context, connection, ordinal),
         Part::View(view) => view::write_view(context, connection, ordinal, view),

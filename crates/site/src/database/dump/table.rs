@@ -71,6 +71,20 @@ pub(super) fn write_table(
     out.finish(rows)
 }
 
+/// Writes a section with a table's triggers alone.
+pub(super) fn write_triggers(
+    context: &Context<'_>,
+    connection: &mut Connection,
+    ordinal: u32,
+    table: &str,
+) -> Result<(), DatabaseError> {
+    let mut out = context.open(ordinal, SectionKind::Table, table, connection)?;
+    for trigger in context.objects.triggers.get(table).into_iter().flatten() {
+        write_program(context, connection, &mut out, "TRIGGER", trigger)?;
+    }
+    out.finish(None)
+}
+
 /// Opens the table on the server. `false` if that can't be done, which is told.
 fn touch(
     context: &Context<'_>,

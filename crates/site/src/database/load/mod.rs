@@ -10,6 +10,7 @@
 //! Triggers, views, routines and events are not made here but collected ([`Loaded::programs`]): they can't be
 //! renamed into another schema, so they are made when the tables are in their place.
 
+mod about;
 mod adapt;
 mod keys;
 mod refused;
@@ -28,6 +29,7 @@ use undercroft_model::{DatabaseTarget, Element, Observer};
 use undercroft_vault::sections::{SectionSource, TextSection};
 use undercroft_vault::stream::SectionKind;
 
+pub(in crate::database) use about::{About, Named, about};
 pub(in crate::database) use adapt::{Change, Taken, instead_of};
 pub(in crate::database) use refused::shown;
 pub(in crate::database) use section::{adapt_program, run_program};

@@ -22,6 +22,8 @@ pub(super) struct Hand<'a> {
     pub(super) connection: Connection,
     pub(super) staged: &'a Staged,
     pub(super) watch: &'a dyn Observer,
+    /// Whether the server takes names of tables that differ in upper and lower case for the same.
+    folds: bool,
 }
 
 impl<'a> Hand<'a> {
@@ -38,7 +40,8 @@ impl<'a> Hand<'a> {
         take_lock(&mut connection, &programs_lock(staged), watch)?;
         let second = quote::text(&programs_lock(staged));
         connection.run(&format!("DO RELEASE_LOCK({second})"), watch)?;
-        Ok(Hand { connection, staged, watch })
+        let folds = folds(&mut connection, watch)?;
+        Ok(Hand { connection, staged, watch, folds })
     }
 
     /// Runs a statement.
@@ -76,11 +79,25 @@ impl<'a> Hand<'a> {
 
     /// Whether the restore is about this table.
     pub(super) fn is_wanted(&self, table: &str) -> bool {
-        self.staged.only.as_ref().is_none_or(|only| only.iter().any(|name| name == table))
+        self.staged.only.as_ref().is_none_or(|only| only.iter().any(|name| self.is_one(name, table)))
     }
 
-    /// Removes the triggers of the live tables that the restore is about.
-    pub(super) fn drop_triggers(&mut self) -> Result<(), DatabaseError> {
+    /// Whether two names of tables are the same to the server.
+    pub(super) fn is_one(&self, name: &str, other: &str) -> bool {
+        name == other || (self.folds && name.to_lowercase() == other.to_lowercase())
+    }
+
+    /// The live tables that the restore is about, if it is not about all of them.
+    pub(super) fn only(&mut self) -> Result<Option<BTreeSet<String>>, DatabaseError> {
+        if self.staged.only.is_none() {
+            return Ok(None);
+        }
+        let live = self.tables(&self.staged.schema)?;
+        Ok(Some(live.into_iter().filter(|table| self.is_wanted(table)).collect()))
+    }
+
+    /// The triggers of the live tables that the restore is about, each with its table.
+    pub(super) fn triggers(&mut self) -> Result<Vec<(String, String)>, DatabaseError> {
         let live = quote::text(&self.staged.schema);
         let rows = self.connection.table(
             &format!(
@@ -88,40 +105,58 @@ impl<'a> Hand<'a> {
             ),
             self.watch,
         )?;
-        for row in rows {
+        let pair = |row: Vec<Option<Vec<u8>>>| {
             let mut texts =
                 row.into_iter().map(|value| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned());
-            let (name, table) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
-            if self.is_wanted(&table) {
-                self.drop_live("TRIGGER", &name)?;
-            }
-        }
-        Ok(())
+            (texts.next().unwrap_or_default(), texts.next().unwrap_or_default())
+        };
+        let all: Vec<(String, String)> = rows.into_iter().map(pair).collect();
+        Ok(all.into_iter().filter(|(_, table)| self.is_wanted(table)).collect())
     }
 
-    /// Removes the live views, if the restore is about the whole schema.
-    pub(super) fn drop_views(&mut self) -> Result<(), DatabaseError> {
+    /// Removes live triggers of tables that the restore is about.
+    pub(super) fn drop_triggers(&mut self, goes: &dyn Fn(&str) -> bool) -> Result<(), DatabaseError> {
+        let triggers = self.triggers()?;
+        let mut going = triggers.iter().filter(|(name, _)| goes(name));
+        going.try_for_each(|(name, _)| self.drop_live("TRIGGER", name))
+    }
+
+    /// Removes live views, if the restore is about the whole schema.
+    pub(super) fn drop_views(&mut self, goes: &dyn Fn(&str) -> bool) -> Result<(), DatabaseError> {
         if self.staged.only.is_some() {
             return Ok(());
         }
         let live = quote::text(&self.staged.schema);
         let sql = format!("SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = {live}");
-        self.names(&sql)?.iter().try_for_each(|name| self.drop_live("VIEW", name))
+        let views = self.names(&sql)?;
+        views.iter().filter(|name| goes(name)).try_for_each(|name| self.drop_live("VIEW", name))
     }
 
-    /// Removes the live routines and events, if the restore is about the whole schema.
-    pub(super) fn drop_routines(&mut self) -> Result<(), DatabaseError> {
+    /// Removes live events, if the restore is about the whole schema.
+    pub(super) fn drop_events(&mut self, goes: &dyn Fn(&str) -> bool) -> Result<(), DatabaseError> {
         if self.staged.only.is_some() {
             return Ok(());
         }
         let live = quote::text(&self.staged.schema);
-        let events = format!("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {live}");
-        self.names(&events)?.iter().try_for_each(|name| self.drop_live("EVENT", name))?;
+        let sql = format!("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = {live}");
+        let events = self.names(&sql)?;
+        events.iter().filter(|name| goes(name)).try_for_each(|name| self.drop_live("EVENT", name))
+    }
+
+    /// Removes live routines, by kind and name, if the restore is about the whole schema.
+    pub(super) fn drop_routines(
+        &mut self,
+        goes: &dyn Fn(&'static str, &str) -> bool,
+    ) -> Result<(), DatabaseError> {
+        if self.staged.only.is_some() {
+            return Ok(());
+        }
+        let live = quote::text(&self.staged.schema);
         for kind in ["FUNCTION", "PROCEDURE", "PACKAGE"] {
             let sql = format!(
                 "SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = {live} AND ROUTINE_TYPE = '{kind}'"
             );
-            let names = self.names(&sql)?;
+            let names: Vec<String> = self.names(&sql)?.into_iter().filter(|name| goes(kind, name)).collect();
             // MariaDB knows packages only in its Oracle mode.
             if kind == "PACKAGE" && !names.is_empty() {
                 self.run("SET SESSION sql_mode = 'ORACLE'")?;
@@ -133,7 +168,7 @@ impl<'a> Hand<'a> {
         Ok(())
     }
 
-    fn drop_live(&mut self, kind: &str, name: &str) -> Result<(), DatabaseError> {
+    pub(super) fn drop_live(&mut self, kind: &str, name: &str) -> Result<(), DatabaseError> {
         self.run(&format!("DROP {kind} IF EXISTS {}.{}", quote::name(&self.staged.schema), quote::name(name)))
     }
 
@@ -209,6 +244,12 @@ pub(super) fn take_lock(
     }
     let holder = connection.record(&format!("SELECT IS_USED_LOCK({lock}) AS id"), watch)?.text("id");
     Err(RestoreError::Busy { holder: format!("connection {holder}") })
+}
+
+/// Whether the server takes names of tables that differ in upper and lower case for the same.
+pub(super) fn folds(connection: &mut Connection, watch: &dyn Observer) -> Result<bool, DatabaseError> {
+    let record = connection.record("SELECT @@lower_case_table_names AS how", watch)?;
+    Ok(record.text("how") != "0")
 }
 
 /// The same server and account, in another schema.

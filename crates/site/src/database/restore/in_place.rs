@@ -5,7 +5,7 @@ use super::hand::{Hand, target_in};
 use super::order::{Order, Staged};
 use super::prepare::{count, known_collation, load_into};
 use super::programs::{make, tell};
-use super::rename;
+use super::rename::{self, Patience};
 use crate::database::load::Taken;
 use crate::database::quote;
 
@@ -14,10 +14,13 @@ use crate::database::quote;
 pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
     let mut hand = Hand::open(staged, order)?;
     hand.doing("removing what is live");
-    hand.drop_triggers()?;
-    hand.drop_views()?;
-    hand.drop_routines()?;
-    rename::patiently(&mut hand, drop_tables)?;
+    rename::patiently(&mut hand, Patience::Short, |hand| {
+        hand.drop_triggers(&|_| true)?;
+        hand.drop_views(&|_| true)?;
+        hand.drop_events(&|_| true)?;
+        hand.drop_routines(&|_, _| true)?;
+        drop_tables(hand)
+    })?;
     let target = target_in(order.target, &staged.schema);
     let mut loaded = load_into(&target, staged, order, taken)?;
     count(order, &loaded)?;
@@ -25,13 +28,8 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
         hand.set_collation(&collation)?;
     }
     let programs = std::mem::take(&mut loaded.programs);
-    loaded.changes.extend(make(
-        &target,
-        staged,
-        programs.iter().map(|statement| &statement[..]),
-        taken,
-        order.observer,
-    )?);
+    let statements = programs.iter().map(|statement| &statement[..]);
+    loaded.changes.extend(make(&mut hand, &target, statements, taken, Patience::Long)?);
     tell(&loaded.changes, order.observer);
     Ok(())
 }

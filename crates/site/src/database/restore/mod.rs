@@ -15,6 +15,8 @@ mod prepare;
 mod programs;
 mod proof;
 mod rename;
+mod same;
+mod settle;
 mod stage;
 mod switch;
 

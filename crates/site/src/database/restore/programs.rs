@@ -9,8 +9,8 @@ use undercroft_vault::sections::{SectionSource, TextSection};
 use undercroft_vault::stream::{Section, SectionLabel, TextSink};
 
 use super::error::RestoreError;
-use super::hand::{programs_lock, take_lock};
-use super::order::Staged;
+use super::hand::{Hand, programs_lock, take_lock};
+use super::rename::{Patience, SECONDS, patiently};
 use crate::database::load::{self, Change, Job, Loaded, Mode, Taken};
 use crate::database::snapshot::Snapshot;
 use crate::database::wire::Connection;
@@ -36,6 +36,17 @@ impl SectionSource for Definitions {
 /// Keeps what is written to it.
 #[derive(Default)]
 struct Kept(Mutex<BTreeMap<u32, (SectionLabel, Vec<u8>)>>);
+
+impl From<Kept> for Definitions {
+    fn from(kept: Kept) -> Self {
+        let mut definitions = Definitions::default();
+        for (label, text) in kept.0.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
+            definitions.list.push(TextSection { label, rows: None, raw_len: text.len() as u64 });
+            definitions.texts.push(text);
+        }
+        definitions
+    }
+}
 
 struct Keeping<'k> {
     kept: &'k Kept,
@@ -64,7 +75,7 @@ impl Section for Keeping<'_> {
 }
 
 /// Tells only of what is live and can't be read, and so would not come back if a switch is taken back.
-struct Losses<'a>(&'a dyn Observer);
+pub(super) struct Losses<'a>(pub(super) &'a dyn Observer);
 
 impl Observer for Losses<'_> {
     fn doing(&self, _: Element, _: &str) {}
@@ -87,16 +98,26 @@ pub(super) fn definitions(
     target: &DatabaseTarget,
     watch: &dyn Observer,
 ) -> Result<Definitions, RestoreError> {
-    let target = DatabaseTarget { structure_only: vec!["*".to_owned()], ..target.clone() };
-    let (kept, watch) = (Kept::default(), Losses(watch));
+    let (kept, target) = (Kept::default(), without_rows(target));
+    let watch = Losses(watch);
     Snapshot::open(&target, &watch)?.dump(&kept, &watch)?;
-    let kept = kept.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut definitions = Definitions::default();
-    for (label, text) in kept.into_values() {
-        definitions.list.push(TextSection { label, rows: None, raw_len: text.len() as u64 });
-        definitions.texts.push(text);
-    }
-    Ok(definitions)
+    Ok(kept.into())
+}
+
+/// Reads the definitions of the triggers, views, routines and events that are in the target's schema, as statements,
+/// but for triggers of other tables than `only`. `watch` is told which of them can't be read.
+pub(super) fn live_programs(
+    target: &DatabaseTarget,
+    only: Option<&BTreeSet<String>>,
+    watch: &dyn Observer,
+) -> Result<Vec<Vec<u8>>, RestoreError> {
+    let (kept, whole) = (Kept::default(), without_rows(target));
+    Snapshot::open(&whole, &Muted(watch))?.dump_programs(&kept, watch)?;
+    Ok(collect(target, &Definitions::from(kept), only, watch)?.programs)
+}
+
+fn without_rows(target: &DatabaseTarget) -> DatabaseTarget {
+    DatabaseTarget { structure_only: vec!["*".to_owned()], ..target.clone() }
 }
 
 /// Takes the definitions out of a dump without running them.
@@ -114,18 +135,23 @@ pub(super) fn collect(
 
 /// Makes triggers, views, routines and events in the target's schema.
 pub(super) fn make<'s>(
+    hand: &mut Hand<'_>,
     target: &DatabaseTarget,
-    staged: &Staged,
     statements: impl IntoIterator<Item = &'s [u8]>,
     taken: &Taken,
-    watch: &dyn Observer,
+    patience: Patience,
 ) -> Result<BTreeSet<Change>, RestoreError> {
+    let watch = hand.watch;
     let mut connection: Connection = load::open(target, watch)?;
-    take_lock(&mut connection, &programs_lock(staged), watch)?;
+    take_lock(&mut connection, &programs_lock(hand.staged), watch)?;
     connection.set_doing("making triggers, views, routines and events");
+    connection.run(SECONDS, watch)?;
     let mut changes = BTreeSet::new();
     for statement in statements {
-        changes.extend(load::run_program(&mut connection, statement, taken, watch)?);
+        // A table that others hold keeps its triggers from being made.
+        let made =
+            patiently(hand, patience, |_| load::run_program(&mut connection, statement, taken, watch))?;
+        changes.extend(made);
     }
     Ok(changes)
 }

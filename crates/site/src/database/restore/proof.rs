@@ -13,6 +13,7 @@ use super::journal::{self, Phase};
 use super::order::{Order, Staged, Way};
 use super::prepare::load_into_scratch;
 use super::programs::{collect, definitions, make};
+use super::rename::Patience;
 use super::stage::{may_make, names};
 use super::switch::clean_up_with;
 use crate::database::dump;
@@ -128,7 +129,7 @@ fn compare(
     let target = target_in(order.target, &staged.scratch);
     let statements = loaded.programs.iter().map(|statement| &statement[..]);
     let mut changes = loaded.changes.clone();
-    changes.extend(make(&target, staged, statements, taken, order.observer)?);
+    changes.extend(make(hand, &target, statements, taken, Patience::Short)?);
     let mut connection = Connection::open(&target, order.observer)?;
     server::prepare(&mut connection, order.observer)?;
     hand.doing("reading back what was loaded");

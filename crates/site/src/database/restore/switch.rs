@@ -4,15 +4,18 @@
 //! no longer in the scratch schema is live; whatever else is live was live before, and goes into the schema of the
 //! old ones. So a statement that a dying server left half done is gone on with, in either direction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::RestoreError;
 use super::hand::{Hand, target_in};
+use super::in_place;
 use super::journal::{self, Note, Part, Phase, Whose};
 use super::order::{Order, Staged, Way};
-use super::prepare::{foreign_keys, taken};
-use super::programs::{collect, definitions, make, tell};
-use super::{in_place, rename};
+use super::prepare::{ForeignKey, foreign_keys, taken};
+use super::programs::{Losses, collect, definitions, live_programs};
+use super::rename::{self, Patience};
+use super::same::Programs;
+use super::settle::{Wanted, settle};
 use crate::database::load::Taken;
 use crate::database::quote;
 use crate::database::wire::Connection;
@@ -131,69 +134,99 @@ fn remove(hand: &mut Hand<'_>, schema: &str) -> Result<(), RestoreError> {
 /// From any point of a switch to its end.
 fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
     let (staged, watch) = (hand.staged, hand.watch);
-    if hand_phase(hand)? == Phase::Prepared {
-        note_live(hand, order)?;
-    }
+    let noted = match hand_phase(hand)? {
+        Phase::Prepared => Some(note_live(hand, order)?),
+        _ => None,
+    };
     hand.doing("switching the tables");
-    rename::patiently(hand, |hand| {
-        hand.drop_triggers()?;
-        hand.drop_views()?;
+    rename::patiently(hand, Patience::Short, |hand| {
         let (out, into) = forward_moves(hand)?;
-        rename::rename(hand, &[out, into].concat())
+        let moved = move_all(hand, &[out, into].concat());
+        if moved.as_ref().is_err_and(rename::is_held) {
+            // The site goes on meanwhile, and not without its triggers.
+            let _ = settle(hand, order, &as_it_was(taken), Wanted::Old, Patience::None, None);
+        }
+        moved
     })?;
     hand.doing("making triggers, views, routines and events");
-    hand.drop_triggers()?;
-    hand.drop_views()?;
-    hand.drop_routines()?;
     set_collation(hand, Part::NewCollation)?;
     for (table, line) in journal::read(&mut hand.connection, staged, Part::Key, watch)? {
         add_key(hand, &table, &line)?;
     }
     for (table, change) in journal::read(&mut hand.connection, staged, Part::Default, watch)? {
         let place = format!("{}.{}", quote::name(&staged.schema), quote::name(&table));
-        hand.run(&format!("ALTER TABLE {place} {}", String::from_utf8_lossy(&change)))?;
+        let sql = format!("ALTER TABLE {place} {}", String::from_utf8_lossy(&change));
+        rename::patiently(hand, Patience::Long, |hand| Ok(hand.run(&sql)?))?;
     }
     mend_children(hand)?;
-    make_noted(hand, order, taken, Part::New)?;
+    // The triggers went when their tables did.
+    settle(hand, order, taken, Wanted::New, Patience::Long, noted.map(Programs::without_triggers))?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?)
 }
 
-/// From any point of a switch to where it began.
+/// From any point of a switch to where it began. Where nothing was moved or removed yet, nothing is touched.
 fn back(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
     let (staged, watch) = (hand.staged, hand.watch);
     journal::set_phase(&mut hand.connection, staged, Phase::Backing, watch)?;
     hand.doing("taking the switch back");
-    rename::patiently(hand, |hand| {
-        hand.drop_triggers()?;
-        hand.drop_views()?;
+    rename::patiently(hand, Patience::Long, |hand| {
         let moves = backward_moves(hand)?;
-        rename::rename(hand, &moves)
+        move_all(hand, &moves)
     })?;
-    hand.drop_routines()?;
     set_collation(hand, Part::OldCollation)?;
     mend_children(hand)?;
-    // What was there before is made again just as it was.
-    let as_it_was = Taken { accounts: None, ..taken.clone() };
-    make_noted(hand, order, &as_it_was, Part::Old)?;
+    settle(hand, order, &as_it_was(taken), Wanted::Old, Patience::Long, None)?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Prepared, watch)?)
 }
 
+/// What was there before is made again just as it was.
+fn as_it_was(taken: &Taken) -> Taken {
+    Taken { accounts: None, ..taken.clone() }
+}
+
+/// Moves tables. Nothing is removed before nobody else holds them.
+fn move_all(hand: &mut Hand<'_>, moves: &[rename::Move]) -> Result<(), RestoreError> {
+    let schema = hand.staged.schema.clone();
+    let going = moves.iter().filter(|one| one.is_from(&schema)).map(|one| one.table().to_owned());
+    let mut needed: BTreeSet<String> = going.collect();
+    let coming: BTreeSet<String> =
+        moves.iter().filter(|one| !one.is_from(&schema)).map(|one| one.table().to_owned()).collect();
+    if needed.is_empty() && coming.is_empty() {
+        return Ok(());
+    }
+    // A table with triggers can't go into another schema.
+    let mut triggers = hand.triggers()?;
+    triggers.retain(|(_, table)| needed.contains(table));
+    // The keys of these are changed right afterwards.
+    let children = journal::read(&mut hand.connection, hand.staged, Part::ChildKey, hand.watch)?;
+    let live = hand.tables(&schema)?;
+    needed.extend(children.into_iter().map(|(table, _)| table).filter(|table| live.contains(table)));
+    let is_held = rename::hold(hand, &needed)?;
+    let dropped = triggers.iter().try_for_each(|(name, _)| hand.drop_live("TRIGGER", name));
+    if is_held {
+        hand.run("UNLOCK TABLES")?;
+    }
+    dropped?;
+    hand.drop_views(&|name| coming.contains(name))?;
+    rename::rename(hand, moves)
+}
+
 /// Notes what has to be known to go back, and makes the schema that the live tables go into.
-fn note_live(hand: &mut Hand<'_>, order: &Order<'_>) -> Result<(), RestoreError> {
+fn note_live(hand: &mut Hand<'_>, order: &Order<'_>) -> Result<Programs, RestoreError> {
     let (staged, watch) = (hand.staged, hand.watch);
     hand.doing("noting what is live");
     let live = target_in(order.target, &staged.schema);
-    let only: Option<BTreeSet<String>> = staged.only.as_ref().map(|only| only.iter().cloned().collect());
-    let there = definitions(&live, watch)?;
-    let whole = collect(&live, &there, None, watch)?;
-    let programs = match &only {
-        None => whole.programs.clone(),
-        Some(only) => collect(&live, &there, Some(only), watch)?.programs,
-    };
+    let only = hand.only()?;
+    let programs = live_programs(&live, only.as_ref(), &Losses(watch))?;
     let statements: Vec<Note> = programs.into_iter().map(|statement| (String::new(), statement)).collect();
     let collation = hand.collation()?;
+    let noted = Programs::of(statements.iter().map(|(_, statement)| statement.as_slice()), &collation);
     let mut children: Vec<Note> = Vec::new();
-    for (table, definition) in whole.definitions.iter().filter(|(table, _)| !hand.is_wanted(table)) {
+    let definitions = match &only {
+        None => BTreeMap::new(),
+        Some(_) => collect(&live, &definitions(&live, watch)?, None, watch)?.definitions,
+    };
+    for (table, definition) in definitions.iter().filter(|(table, _)| !hand.is_wanted(table)) {
         let keys = foreign_keys(definition).into_iter().filter(|key| hand.is_wanted(&key.parent));
         children.extend(keys.map(|key| (table.clone(), key.line)));
     }
@@ -202,7 +235,8 @@ fn note_live(hand: &mut Hand<'_>, order: &Order<'_>) -> Result<(), RestoreError>
     journal::write(connection, staged, Part::OldCollation, &[(collation, Vec::new())], watch)?;
     journal::write(connection, staged, Part::ChildKey, &children, watch)?;
     journal::make_schema(connection, staged, &staged.old, None, watch)?;
-    Ok(journal::set_phase(connection, staged, Phase::Switching, watch)?)
+    journal::set_phase(connection, staged, Phase::Switching, watch)?;
+    Ok(noted)
 }
 
 /// The tables that were loaded.
@@ -249,7 +283,7 @@ fn backward_moves(hand: &mut Hand<'_>) -> Result<Moves, RestoreError> {
 fn set_collation(hand: &mut Hand<'_>, part: Part) -> Result<(), RestoreError> {
     let notes = journal::read(&mut hand.connection, hand.staged, part, hand.watch)?;
     let Some((collation, _)) = notes.first() else { return Ok(()) };
-    Ok(hand.set_collation(collation)?)
+    rename::patiently(hand, Patience::Long, |hand| Ok(hand.set_collation(collation)?))
 }
 
 /// Foreign keys of tables that stay follow the table that they refer to when that is renamed; they are to refer to
@@ -259,27 +293,30 @@ fn mend_children(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
     notes.iter().try_for_each(|(table, line)| add_key(hand, table, line))
 }
 
-/// Makes a foreign key of a live table, instead of the one that has its name.
+/// Makes a foreign key of a live table, instead of the one that has its name, unless that is the same.
 fn add_key(hand: &mut Hand<'_>, table: &str, line: &[u8]) -> Result<(), RestoreError> {
-    let place = format!("{}.{}", quote::name(&hand.staged.schema), quote::name(table));
-    let line = String::from_utf8_lossy(line).into_owned();
-    let Some((name, _)) = line.strip_prefix("CONSTRAINT ").and_then(|rest| rest.split_once(" FOREIGN KEY ("))
-    else {
+    let keys = foreign_keys(line);
+    let Some(ForeignKey { name, parent, .. }) = keys.first() else { return Ok(()) };
+    let schema = quote::text(&hand.staged.schema);
+    let sql = format!(
+        "SELECT UNIQUE_CONSTRAINT_SCHEMA AS place, REFERENCED_TABLE_NAME AS parent FROM \
+         information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = {schema} AND TABLE_NAME = {} AND \
+         CONSTRAINT_NAME = {}",
+        quote::text(table),
+        quote::text(name)
+    );
+    let there = hand.connection.record(&sql, hand.watch)?;
+    if there.text("place") == hand.staged.schema && hand.is_one(&there.text("parent"), parent) {
         return Ok(());
-    };
-    match hand.run(&format!("ALTER TABLE {place} DROP FOREIGN KEY {name}")) {
-        // It was dropped before, by a process that was killed then; or it is one of a table that was loaded.
-        Err(error) if error.code() == Some(1091) => {}
-        other => other?,
     }
-    Ok(hand.run(&format!("ALTER TABLE {place} ADD {line}"))?)
-}
-
-fn make_noted(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken, part: Part) -> Result<(), RestoreError> {
-    let staged = hand.staged;
-    let notes = journal::read(&mut hand.connection, staged, part, hand.watch)?;
-    let live = target_in(order.target, &staged.schema);
-    let changes = make(&live, staged, notes.iter().map(|(_, statement)| &statement[..]), taken, hand.watch)?;
-    tell(&changes, hand.watch);
-    Ok(())
+    let place = format!("{}.{}", quote::name(&hand.staged.schema), quote::name(table));
+    let line = String::from_utf8_lossy(line);
+    rename::patiently(hand, Patience::Long, |hand| {
+        match hand.run(&format!("ALTER TABLE {place} DROP FOREIGN KEY {}", quote::name(name))) {
+            // It was dropped before, by a process that was killed then; or it is one of a table that was loaded.
+            Err(error) if error.code() == Some(1091) => {}
+            other => other?,
+        }
+        Ok(hand.run(&format!("ALTER TABLE {place} ADD {line}"))?)
+    })
 }
