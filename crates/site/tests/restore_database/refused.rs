@@ -1,6 +1,6 @@
 //! What can't work is refused before anything is made, with what to do about it.
 
-use undercroft_site::database::restore::{RestoreError, Way, clean_up, prepare, stage, switch};
+use undercroft_site::database::restore::{Order, RestoreError, Way, clean_up, prepare, stage, switch};
 use undercroft_testkit::mariadb::{Options, Server, huge_row};
 
 use crate::support::{
@@ -31,7 +31,11 @@ fn a_missing_right_is_named_with_the_grant_that_gives_it() {
     let RestoreError::MissingRight { grant, .. } = &error else { return };
     assert!(error.to_string().contains("--in-place"), "{error}");
 
-    // In place it works without, and programs are the account's own from then on.
+    // In place it works without, and programs are the account's own from then on. The function that is live is root's,
+    // which the account can't read: it may be another than the one in the dump.
+    let error = stage(&order, ID, None, Way::InPlace).unwrap_err();
+    assert!(matches!(&error, RestoreError::WouldBeLost { what } if what.len() == 1), "{error}");
+    let order = Order { may_lose: true, ..order };
     server.run_sql("USE shop; DELETE FROM t; DROP VIEW v; CREATE TABLE extra (id INT)");
     restore(&order, None, Way::InPlace).unwrap();
     assert_eq!(server.query("SELECT * FROM shop.v"), "1\tone\n");
@@ -50,6 +54,7 @@ fn a_missing_right_is_named_with_the_grant_that_gives_it() {
 
     // With what the error says, it works by switching.
     server.run_sql(&format!("{grant}; USE shop; DELETE FROM t; CREATE TABLE extra (id INT)"));
+    let order = Order { may_lose: false, ..order };
     restore(&order, None, Way::Switch).unwrap();
     assert_eq!(server.query("SELECT * FROM shop.v"), "1\tone\n");
     assert_eq!(server.query("SHOW TABLES FROM shop"), "t\nv\n");
@@ -143,4 +148,82 @@ fn what_is_not_in_the_dump_or_not_whole_is_refused() {
     dump.texts.last_mut().unwrap().clear();
     assert!(matches!(order_of(&dump), RestoreError::Text { .. }));
     assert_nothing_left(&server);
+}
+
+/// An account that may do with a schema what most restores need, and a schema with a program of root's.
+const KEPT: &str = "
+    CREATE USER keeper@'%' IDENTIFIED BY 'secret'; GRANT ALL ON `undercroft\\_%`.* TO keeper@'%';
+    GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, TRIGGER, EXECUTE, LOCK TABLES ON shop.*
+      TO keeper@'%';
+    CREATE DATABASE shop; USE shop; CREATE TABLE a (id INT PRIMARY KEY, b TEXT); INSERT INTO a VALUES (1, 'one');";
+
+/// What staging says to that account, once `sql` has run, and what it says to one that may lose what is there.
+fn refusals(server: &Server, sql: &str) -> (Option<RestoreError>, Option<RestoreError>) {
+    server.run_sql(KEPT);
+    let dump = Dump::of(&target(server, "shop"));
+    server.run_sql(&format!("USE shop; {sql}"));
+    let (target, told) = (target_of(server, "shop", "keeper"), Told::default());
+    let careful = order(&target, &dump, &told);
+    let careless = Order { may_lose: true, ..careful };
+    let staged = |order: &Order<'_>| stage(order, ID, None, Way::Switch).err();
+    (staged(&careful), staged(&careless))
+}
+
+#[test]
+fn rights_are_asked_for_that_what_is_live_needs() {
+    let refused = refusals(&server(), "CREATE PROCEDURE p() SELECT 1");
+    for error in [refused.0, refused.1].into_iter().flatten() {
+        assert!(error.to_string().contains("GRANT CREATE ROUTINE, ALTER ROUTINE ON `shop`.*"), "{error}");
+    }
+    let refused =
+        refusals(&server(), "GRANT SHOW VIEW ON shop.* TO keeper@'%'; CREATE VIEW v AS SELECT * FROM a");
+    assert!(refused.1.unwrap().to_string().contains("GRANT CREATE VIEW ON `shop`.*"));
+}
+
+#[test]
+fn what_can_not_be_read_or_made_again_is_not_removed_unasked() {
+    let may = "GRANT CREATE ROUTINE, ALTER ROUTINE, EVENT ON shop.* TO keeper@'%';";
+    let (careful, careless) =
+        refusals(&server(), &format!("{may} CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1"));
+    let error = careful.unwrap().to_string();
+    assert!(
+        error.contains("f: the function can't be read") && error.contains("--no-safety-backup"),
+        "{error}"
+    );
+    assert!(careless.is_none(), "{careless:?}");
+
+    let trigger = "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.b = 'x'";
+    let (careful, careless) = refusals(&server(), trigger);
+    let error = careful.unwrap().to_string();
+    assert!(error.contains("the trigger t runs in the name of root@localhost"), "{error}");
+    assert!(careless.is_none(), "{careless:?}");
+    let (careful, _) = refusals(&server(), &format!("GRANT SET USER ON *.* TO keeper@'%'; {trigger}"));
+    assert!(careful.is_none(), "{careful:?}");
+}
+
+#[test]
+fn a_binary_log_that_would_refuse_programs_is_noticed_beforehand() {
+    let start = || Server::start(Options::default().with("--log-bin=bin").with("--server-id=1"));
+    let trigger = "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.b = 'x';";
+    let server = start();
+    let (_, error) = refusals(&server, trigger);
+    assert!(error.unwrap().to_string().contains("remove and make the trigger t: set log_bin_trust"));
+    // One that is only in the dump would be refused after everything was loaded.
+    let dump = Dump::of(&target(&server, "shop"));
+    server.run_sql("DROP TRIGGER shop.t");
+    let (account, told) = (target_of(&server, "shop", "keeper"), Told::default());
+    let error = stage(&order(&account, &dump, &told), ID, None, Way::Switch).unwrap_err();
+    assert!(matches!(error, RestoreError::BinaryLog { .. }), "{error}");
+    server.run_sql("SET GLOBAL log_bin_trust_function_creators = 1");
+    stage(&order(&account, &dump, &told), ID, None, Way::Switch).unwrap();
+
+    // What was made when the server was less strict, nobody can make again.
+    server.run_sql(
+        "CREATE FUNCTION shop.f() RETURNS INT RETURN 1; SET GLOBAL log_bin_trust_function_creators = 0",
+    );
+    let root = target(&server, "shop");
+    let error = stage(&order(&root, &dump, &told), ID, None, Way::Switch).unwrap_err();
+    assert!(error.to_string().contains("the function f, which says neither DETERMINISTIC"), "{error}");
+    server.run_sql("DROP FUNCTION shop.f");
+    restore(&order(&root, &dump, &told), None, Way::Switch).unwrap();
 }

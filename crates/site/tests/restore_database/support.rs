@@ -157,7 +157,15 @@ impl Observer for Told<'_> {
 
 /// A restore's order.
 pub fn order<'a>(target: &'a DatabaseTarget, dump: &'a Dump, told: &'a dyn Observer) -> Order<'a> {
-    Order { target, dump, facts: Some(&dump.facts), rewrite: None, absent_is_removed: false, observer: told }
+    Order {
+        target,
+        dump,
+        facts: Some(&dump.facts),
+        rewrite: None,
+        absent_is_removed: false,
+        may_lose: false,
+        observer: told,
+    }
 }
 
 /// Restores from end to end.

@@ -185,6 +185,7 @@ impl Dump<'_> {
             facts: source.facts.as_ref(),
             rewrite: self.replace.as_ref().map(|replace| replace as &dyn Rewrite),
             absent_is_removed: false,
+            may_lose: false,
             observer,
         }
     }

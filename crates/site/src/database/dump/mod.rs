@@ -24,6 +24,7 @@ use undercroft_vault::stream::SectionKind;
 
 pub(super) use context::{Context, ELEMENT, Tally};
 pub use frame::END_MARK;
+pub(super) use program::NOT_IN_DUMP;
 pub(super) use table::{content, has_rows, is_in_snapshot};
 
 use super::error::DatabaseError;

@@ -7,6 +7,9 @@ use crate::database::error::DatabaseError;
 use crate::database::quote;
 use crate::database::wire::{Connection, Record};
 
+/// Said of what is there and can't be read.
+pub(in crate::database) const NOT_IN_DUMP: &str = "is not in the dump";
+
 /// Writes a trigger, routine or event: `kind` is the word after CREATE. One that the server does not show
 /// is told and counted.
 pub(super) fn write_program(
@@ -27,7 +30,7 @@ pub(super) fn write_program(
         },
         Err(error) => context.or_lost(error)?,
     };
-    context.lost(name, format!("the {} is not in the dump: {words}", kind.to_lowercase()));
+    context.lost(name, format!("the {} {NOT_IN_DUMP}: {words}", kind.to_lowercase()));
     count(&mut context.tally().lost, kind);
     Ok(())
 }

@@ -4,7 +4,7 @@
 use undercroft_vault::stream::SectionKind;
 
 use super::context::Context;
-use super::program::Settings;
+use super::program::{NOT_IN_DUMP, Settings};
 use crate::database::error::DatabaseError;
 use crate::database::objects::ViewInfo;
 use crate::database::quote;
@@ -53,7 +53,7 @@ pub(super) fn write_view(
         Err(error) => {
             let advice = context.rights.advice_for_views();
             let words = context.or_lost(error)?;
-            context.lost(&view.name, format!("the view is not in the dump: {words}{advice}"));
+            context.lost(&view.name, format!("the view {NOT_IN_DUMP}: {words}{advice}"));
             context.tally().lost.views += 1;
             out.push("-- Its definition could not be read\n");
             return out.finish(None);

@@ -89,6 +89,27 @@ pub enum RestoreError {
         /// The statement that gives them.
         grant: String,
     },
+    /// The server keeps a binary log, and takes triggers and functions only from accounts that it trusts.
+    #[error(
+        "the server keeps a binary log and does not let the account {account} remove and make {what}: set \
+         log_bin_trust_function_creators = 1 there, or, for what is not said to be unsafe, GRANT SUPER ON *.* TO {account}"
+    )]
+    BinaryLog {
+        /// The account.
+        account: String,
+        /// What would have to be made.
+        what: String,
+    },
+    /// Something that is live would be removed, and could not be brought back.
+    #[error(
+        "what is live would be replaced and could not be put back as it is: {}; give the account the rights that it \
+         lacks (to read programs, or to set a definer: GRANT SET USER ON *.* on MariaDB, SET_ANY_DEFINER on MySQL) - or \
+         say with --no-safety-backup that it may be lost", what.join("; ")
+    )]
+    WouldBeLost {
+        /// What, a sentence each.
+        what: Vec<String>,
+    },
     /// The server takes no statement as long as the longest row.
     #[error(
         "the longest row of the dump takes {row} bytes, and the server takes {allowed} at most: set \
@@ -128,7 +149,7 @@ pub enum RestoreError {
         /// The connection that holds the restore's lock, if the server says.
         holder: String,
     },
-    /// Others hold tables, so they could not be renamed. Nothing was changed.
+    /// Others hold tables, so they could not be switched. Nothing was changed.
     #[error(
         "the tables could not be switched, since others hold them: {holder}; nothing was changed, try again when they \
          are done"

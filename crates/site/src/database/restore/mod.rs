@@ -9,6 +9,7 @@ mod error;
 mod hand;
 mod in_place;
 mod journal;
+mod live;
 mod order;
 mod plan;
 mod prepare;

@@ -33,6 +33,9 @@ pub struct Order<'a> {
     /// Whether tables that are asked for and are not in the dump are to be removed, rather than the restore refused:
     /// a restore that brought a table back is taken back so.
     pub absent_is_removed: bool,
+    /// Whether what is live may be replaced even if it could not be put back: a program whose text the account can't
+    /// read, or whose definer it can't set. For whoever wants no safety backup.
+    pub may_lose: bool,
     /// Told of what is done, and asked whether it is still wanted.
     pub observer: &'a dyn Observer,
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::error::RestoreError;
 use super::hand::{Look, look};
+use super::live::{Program, can_be_made_again, programs};
 use super::order::{Order, Staged, Way};
 use crate::database::load;
 use crate::database::quote;
@@ -45,11 +46,13 @@ pub(super) fn stage_with(
     }
     let longest = order.facts.map_or(0, |facts| facts.longest_row);
     fits(look, longest, order)?;
-    may_change_live(order.dump, look, only.is_none())?;
+    let live = programs(look, &staged, order)?;
+    may_change_live(order.dump, look, only.is_none(), &live)?;
     if way == Way::Switch {
         let rights: Vec<&'static str> = IN_SCRATCH.to_vec();
         may_make(look, &staged.scratch, &rights)?;
     }
+    can_be_made_again(look, &staged, order, &live)?;
     Ok(staged)
 }
 
@@ -76,16 +79,25 @@ fn fits(look: &mut Look, longest: u64, order: &Order<'_>) -> Result<(), RestoreE
     if longest > 0 && row > allowed { Err(RestoreError::RowTooLong { row, allowed }) } else { Ok(()) }
 }
 
-fn may_change_live(dump: &dyn SectionSource, look: &Look, whole: bool) -> Result<(), RestoreError> {
-    let has = |kind| whole && dump.sections().iter().any(|section| section.label.kind == kind);
+fn may_change_live(
+    dump: &dyn SectionSource,
+    look: &Look,
+    whole: bool,
+    live: &[Program],
+) -> Result<(), RestoreError> {
+    // What is live has to be removed, and made again if the restore is taken back.
+    let has = |kind, words: &[&str]| {
+        let is_live = live.iter().any(|program| words.contains(&&*program.kind));
+        is_live || (whole && dump.sections().iter().any(|section| section.label.kind == kind))
+    };
     let mut needed = IN_LIVE.to_vec();
-    if has(SectionKind::View) {
+    if has(SectionKind::View, &["VIEW"]) {
         needed.push("CREATE VIEW");
     }
-    if has(SectionKind::Routines) {
+    if has(SectionKind::Routines, &["FUNCTION", "PROCEDURE", "PACKAGE", "PACKAGE BODY"]) {
         needed.extend(["CREATE ROUTINE", "ALTER ROUTINE"]);
     }
-    if has(SectionKind::Events) {
+    if has(SectionKind::Events, &["EVENT"]) {
         needed.push("EVENT");
     }
     // Triggers that can't be seen would be left behind, and refuse the switch.
