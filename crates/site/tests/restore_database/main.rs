@@ -10,6 +10,7 @@ mod keys;
 mod oracle;
 mod proof;
 mod refused;
+mod replaced;
 mod support;
 mod switched;
 mod trouble;

@@ -20,6 +20,7 @@ mod session;
 mod sort;
 mod split;
 mod token;
+mod unfit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,7 @@ pub(in crate::database) use session::{open, packet_max, taken};
 
 use super::dump::END_MARK;
 use super::restore::RestoreError;
+use super::server::Server;
 use super::wire::Connection;
 
 /// Changes the rows that are loaded, on their way: text that names the site's address, say.
@@ -81,6 +83,10 @@ pub(in crate::database) struct Loaded {
     pub(in crate::database) definitions: BTreeMap<String, Vec<u8>>,
     /// The default collation of the schema that was dumped, if the dump says.
     pub(in crate::database) collation: Option<String>,
+    /// Columns that did not take all values as they are, by table; and whether they hold texts.
+    pub(in crate::database) unfit: BTreeMap<(String, String), bool>,
+    /// What the server calls itself.
+    pub(in crate::database) server: String,
     /// What had to be changed.
     pub(in crate::database) changes: BTreeSet<Change>,
 }
@@ -119,6 +125,7 @@ pub(in crate::database) fn load(job: &Job<'_>, connections: usize) -> Result<Loa
     let shared =
         Shared { job, packet_max: session::packet_max(&mut first, job.observer)?, loaded: Mutex::default() };
     let preamble = read_frame(&shared)?;
+    shared.parts().loaded.server = Server::parse(first.version()).to_string();
     let places: Vec<usize> =
         (0..sections.len()).filter(|place| sections.get(*place).is_some_and(wanted)).collect();
     let total = places.iter().filter_map(|place| sections.get(*place)).map(|section| section.raw_len).sum();

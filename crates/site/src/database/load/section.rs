@@ -13,6 +13,7 @@ use super::session::check_unique;
 use super::sort::{Kind, sort};
 use super::split::{SplitError, Splitter};
 use super::token::{Token, Tokens};
+use super::unfit::{is_text, unfit};
 use super::{Mode, Shared};
 use crate::database::quote;
 use crate::database::restore::RestoreError;
@@ -286,6 +287,24 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
         })?;
         if let Some(rows) = self.shared.parts().loaded.rows.get_mut(&table) {
             *rows += done.rows;
+        }
+        if done.warnings > 0 { self.look_at_warnings(&table) } else { Ok(()) }
+    }
+
+    /// Looks which columns did not take all values as they are.
+    fn look_at_warnings(&mut self, table: &str) -> Result<(), RestoreError> {
+        let observer = self.shared.job.observer;
+        for column in unfit(self.connection, observer)? {
+            let place = (table.to_owned(), column.clone());
+            if self.shared.parts().loaded.unfit.contains_key(&place) {
+                continue;
+            }
+            let is_text = is_text(self.connection, table, &column, observer)?;
+            // A text that is in the dump fits the column of the dump, so it is longer than it was.
+            if is_text && self.shared.job.rewrite.is_some() {
+                return Err(RestoreError::TooLong { table: table.to_owned(), column });
+            }
+            self.shared.parts().loaded.unfit.insert(place, is_text);
         }
         Ok(())
     }

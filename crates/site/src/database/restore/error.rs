@@ -61,6 +61,17 @@ pub enum RestoreError {
         /// What stands in the way.
         reason: String,
     },
+    /// A text is too long for its column once others were put into it.
+    #[error(
+        "a value of the column {column} of the table {table} is too long for it once texts are replaced, and would be \
+         cut: make the column longer and the backup anew, replace with a shorter text, or restore without replacing"
+    )]
+    TooLong {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// The account may not do what a restore needs.
     #[error(
         "the account {account} may not {right} in schemas named {pattern}, where a restore prepares the tables before it \
@@ -158,6 +169,15 @@ pub enum RestoreError {
         /// Who holds them, as far as the server says.
         holder: String,
     },
+    /// The same in the middle of a restore in place.
+    #[error(
+        "others hold tables that are to be removed: {holder}; some of what was live is removed already, since the restore \
+         is in place: try again when they are done, or restore the backup that was made before it"
+    )]
+    LockedMidway {
+        /// Who holds them, as far as the server says.
+        holder: String,
+    },
     /// What should be switched was not prepared, or has been removed.
     #[error("there is nothing to switch: {what}")]
     NotPrepared {
@@ -207,6 +227,7 @@ impl RestoreError {
         matches!(
             self,
             RestoreError::Locked { .. }
+                | RestoreError::LockedMidway { .. }
                 | RestoreError::Busy { .. }
                 | RestoreError::HalfSwitched { .. }
                 | RestoreError::Database(DatabaseError::Broken { .. } | DatabaseError::Unreachable { .. })

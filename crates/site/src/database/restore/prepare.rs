@@ -129,7 +129,23 @@ pub(super) fn count(order: &Order<'_>, loaded: &Loaded) -> Result<(), RestoreErr
             _ => {}
         }
     }
+    tell_unfit(order, loaded);
     Ok(())
+}
+
+/// Tells of values that the server did not take as they are. One that the dump is of takes the likes of an empty choice
+/// with a warning, and yet as it was.
+fn tell_unfit(order: &Order<'_>, loaded: &Loaded) {
+    let is_another = order.facts.is_none_or(|facts| facts.server != loaded.server);
+    for ((table, column), is_text) in &loaded.unfit {
+        if is_another || *is_text {
+            let text = format!(
+                "the server did not take every value of the column {column} as it is in the dump: some are cut or \
+                 otherwise now"
+            );
+            order.observer.remark(Element::Database, Remark::lost(table.clone(), text));
+        }
+    }
 }
 
 /// Takes foreign keys to tables that are not restored off the tables that are: they would go on naming a table of
