@@ -129,3 +129,18 @@ fn what_holds_a_table_after_the_switch_is_waited_for() {
     clean_up(&staged, &order).unwrap();
     assert_is(&server, "shop", &live);
 }
+
+#[test]
+fn in_place_it_gives_up_before_anything_is_removed() {
+    let (server, dump, live) = shop();
+    let holder = Holder::of(&server, "other");
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let order = order(&target, &dump, &told);
+    let staged = stage(&order, ID, None, Way::InPlace).unwrap();
+    let error = switch(&staged, &order).unwrap_err();
+    assert!(matches!(error, RestoreError::Locked { .. }), "{error}");
+    assert_is(&server, "shop", &live);
+    drop(holder);
+    switch(&staged, &order).unwrap();
+    assert_is(&server, "shop", &dump);
+}

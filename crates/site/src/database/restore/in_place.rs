@@ -14,7 +14,24 @@ use crate::database::quote;
 pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
     let mut hand = Hand::open(staged, order)?;
     hand.doing("removing what is live");
+    // Whoever is in the way is found while nothing has changed.
     rename::patiently(&mut hand, Patience::Short, |hand| {
+        let live = hand.tables(&hand.staged.schema)?;
+        let going = live.into_iter().filter(|table| hand.is_wanted(table)).collect();
+        if rename::hold(hand, &going)? {
+            hand.run("UNLOCK TABLES")?;
+        }
+        Ok(())
+    })?;
+    replace(&mut hand, order, taken).map_err(|error| match error {
+        RestoreError::Locked { holder } => RestoreError::LockedMidway { holder },
+        other => other,
+    })
+}
+
+fn replace(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
+    let staged = hand.staged;
+    rename::patiently(hand, Patience::Long, |hand| {
         hand.drop_triggers(&|_| true)?;
         hand.drop_views(&|_| true)?;
         hand.drop_events(&|_| true)?;
@@ -29,7 +46,7 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
     }
     let programs = std::mem::take(&mut loaded.programs);
     let statements = programs.iter().map(|statement| &statement[..]);
-    loaded.changes.extend(make(&mut hand, &target, statements, taken, Patience::Long)?);
+    loaded.changes.extend(make(hand, &target, statements, taken, Patience::Long)?);
     tell(&loaded.changes, order.observer);
     Ok(())
 }
