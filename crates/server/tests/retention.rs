@@ -5,10 +5,13 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
 use common::{DAY, House, live};
+use jiff::SignedDuration;
 use undercroft_model::api::{KeepParams, Overrides, SweepParams, VerifiedArchive, VerifiedBackup};
 use undercroft_model::{BackupFolder, Element, Mark, Marked};
+use undercroft_vault::{Vault, store};
 
 /// How long the trash holds what was deleted or has expired.
 const HOLD: i64 = 7 * DAY;
@@ -341,6 +344,41 @@ async fn what_is_wrong_with_one_archive_is_not_told_of_another() {
     let record = VerifiedArchive { archive: entries[0].1.folder.clone(), ..VerifiedArchive::default() };
     let all = Some((false, "the whole".to_owned()));
     assert_eq!(told(vec![record]).await, (all.clone(), all));
+}
+
+/// A program may be stopped after it set a mark in the store and before the catalog knows: the next job takes it in. So
+/// it does with a mark that could not be read and was put back from a copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_that_only_the_store_knows_are_taken_in() {
+    let house = House::new().await;
+    let backup = house.back_up(30).await;
+    let store = Arc::new(store::local(house.store()).unwrap());
+    let key = house.data().recovery_key().unwrap();
+    let vault = Vault::open(store, house.site, &key.0).unwrap();
+    let id = vault.records().unwrap()[0];
+    let what = Marked::Keep { until: None, note: "audit".to_owned() };
+    vault.write_mark(id, &Mark { at: house.clock.now(), what }).unwrap();
+    let kept = async || house.entry(backup).await.kept.why;
+    assert_eq!(kept().await, "keep-for");
+    house.back_up(30).await;
+    assert_eq!(kept().await, "pinned");
+
+    // A second mark that is damaged is taken in as such, and anew once it is whole.
+    let what = Marked::Keep {
+        until: Some(house.clock.now() + SignedDuration::from_hours(2400)),
+        note: String::new(),
+    };
+    vault.write_mark(id, &Mark { at: house.clock.now(), what }).unwrap();
+    let folder = house.store().join(format!("vaults/{}/marks/{id}", house.site));
+    let mut marks: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    marks.sort();
+    let whole = fs::read(&marks[1]).unwrap();
+    for (bytes, why) in [(&whole[1..], "pinned"), (&whole[..], "prolonged")] {
+        fs::remove_file(&marks[1]).unwrap();
+        fs::write(&marks[1], bytes).unwrap();
+        house.back_up(30).await;
+        assert_eq!(kept().await, why);
+    }
 }
 
 /// The files of the store and their lengths.

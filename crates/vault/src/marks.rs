@@ -165,6 +165,18 @@ impl Vault {
         self.mark_objects(&format!("{backup}/"))?.iter().map(|object| self.read_mark(object)).collect()
     }
 
+    /// How many marks each backup has. None is read.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the store fails.
+    pub fn mark_counts(&self) -> Result<BTreeMap<Uuid, usize>, VaultError> {
+        let mut counts = BTreeMap::new();
+        for object in self.mark_objects("")? {
+            *counts.entry(object.backup).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
     /// The objects of marks below `marks/`, in order of backup and number. What is named otherwise is passed over.
     pub(crate) fn mark_objects(&self, below: &str) -> Result<Vec<MarkObject>, VaultError> {
         let front = self.name("marks/");

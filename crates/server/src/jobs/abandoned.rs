@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use undercroft_catalog::{Catalog, CatalogError, Job, JobState};
-use undercroft_model::MarkState;
 use undercroft_model::api::RestoreParams;
+use undercroft_model::{Mark, MarkState, Marked};
 use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::backup_report;
 use undercroft_worker::restore::{self, Journal};
@@ -64,15 +64,21 @@ impl App {
 pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Result<(), VaultError> {
     let fail = |error: CatalogError| VaultError::Source(std::io::Error::other(error));
     let known = catalog.backups(site, None).await.map_err(fail)?;
-    let (marks, recorded) = (vault.marks()?, vault.records()?);
+    let (counts, recorded) = (vault.mark_counts()?, vault.records()?);
     for backup in &known {
-        // What a program said of a backup that was stopped before it could write that down.
+        // What a program said of a backup that was stopped before it could write that down. A mark is never changed, so
+        // as many as are known are those; one that could not be read may have been put back.
         let (id, finished) = (backup.report.id, backup.report.finished);
-        let marks = marks.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let is_unread = |mark: &Mark| matches!(mark.what, Marked::Unread { .. });
+        let count = counts.get(&id).copied().unwrap_or_default();
+        if backup.marks.len() == count && !backup.marks.iter().any(is_unread) {
+            continue;
+        }
+        let marks = vault.marks_of(id)?;
         // Without its record only this still knows what was said of it, unless a sweep says that it removed it.
-        let is_whole = recorded.contains(&id) || MarkState::of(marks, finished).condemned.is_some();
+        let is_whole = recorded.contains(&id) || MarkState::of(&marks, finished).condemned.is_some();
         if is_whole && backup.marks != marks {
-            catalog.set_marks(backup.report.id, marks).await.map_err(fail)?;
+            catalog.set_marks(id, &marks).await.map_err(fail)?;
         }
     }
     let known: BTreeSet<Uuid> = known.into_iter().map(|backup| backup.report.id).collect();
@@ -85,8 +91,8 @@ pub async fn adopt_backups(catalog: &Catalog, vault: &Vault, site: Uuid) -> Resu
         let Some(report) = backup_report(&record) else { continue };
         if let Err(error) = catalog.adopt_backup(&report).await {
             tracing::warn!(%id, %error, "a backup in the store could not be taken into the catalog");
-        } else if let Some(marks) = marks.get(&id) {
-            catalog.set_marks(id, marks).await.map_err(fail)?;
+        } else if counts.contains_key(&id) {
+            catalog.set_marks(id, &vault.marks_of(id)?).await.map_err(fail)?;
         }
     }
     Ok(())
