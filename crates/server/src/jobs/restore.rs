@@ -249,6 +249,7 @@ impl App {
             paths: wanted.paths,
             in_place: wanted.in_place,
             remove_untracked: job.params.remove_untracked,
+            may_lose: job.params.no_safety_backup,
             skip_damaged: job.params.skip_damaged,
             search_replace: job.params.search_replace,
             foreign,

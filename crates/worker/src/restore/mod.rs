@@ -56,6 +56,8 @@ pub struct RestoreOrder {
     pub in_place: bool,
     /// Remove from a work tree what git does not track.
     pub remove_untracked: bool,
+    /// Replace what could not be put back, too: nobody wants a safety backup.
+    pub may_lose: bool,
     /// Go on without what is damaged in the vault.
     pub skip_damaged: bool,
     /// Texts to be replaced in the database's rows.

@@ -125,6 +125,7 @@ impl<'a> Live<'a> {
             facts: None,
             rewrite: None,
             absent_is_removed: false,
+            may_lose: false,
             observer: self.observer,
         })
     }
@@ -186,6 +187,7 @@ impl Dump<'_> {
             rewrite: self.replace.as_ref().map(|replace| replace as &dyn Rewrite),
             absent_is_removed: false,
             may_lose: false,
+            may_lose: false,
             observer,
         }
     }
@@ -201,6 +203,8 @@ pub struct DatabaseOrder<'a> {
     pub skip_damaged: bool,
     /// Remove tables that are named and not in the dump.
     pub absent_is_removed: bool,
+    /// Replace what could not be put back, too.
+    pub may_lose: bool,
     /// Texts that are replaced on the way.
     pub search_replace: &'a [(String, String)],
 }
@@ -243,7 +247,8 @@ impl DatabaseOrder<'_> {
         source: &'o Source,
         observer: &'o dyn Observer,
     ) -> database::Order<'o> {
-        database::Order { absent_is_removed: self.absent_is_removed, ..dump.order(source, observer) }
+        let (absent_is_removed, may_lose) = (self.absent_is_removed, self.may_lose);
+        database::Order { absent_is_removed, may_lose, ..dump.order(source, observer) }
     }
 
     fn way(&self) -> database::Way {

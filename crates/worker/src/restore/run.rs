@@ -59,6 +59,7 @@ impl RestoreOrder {
             in_place: self.in_place,
             skip_damaged: self.skip_damaged,
             absent_is_removed: self.takes_back.is_some(),
+            may_lose: self.may_lose,
             search_replace: &self.search_replace,
         }
     }
