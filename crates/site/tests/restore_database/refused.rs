@@ -227,3 +227,30 @@ fn a_binary_log_that_would_refuse_programs_is_noticed_beforehand() {
     server.run_sql("DROP FUNCTION shop.f");
     restore(&order(&root, &dump, &told), None, Way::Switch).unwrap();
 }
+
+#[test]
+fn names_that_would_be_one_are_refused() {
+    let theirs = server();
+    theirs.run_sql(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE Foo (id INT PRIMARY KEY); INSERT INTO Foo VALUES (1), (2);
+         CREATE TABLE foo (id INT PRIMARY KEY); INSERT INTO foo VALUES (7)",
+    );
+    let dump = Dump::of(&target(&theirs, "shop"));
+    drop(theirs);
+    let server = Server::start(Options::default().with("--lower-case-table-names=1"));
+    server.run_sql("CREATE DATABASE shop; CREATE TABLE shop.foo (id INT); INSERT INTO shop.foo VALUES (9)");
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let error = stage(&order(&target, &dump, &told), ID, None, Way::Switch).unwrap_err();
+    assert!(matches!(error, RestoreError::OneName { .. }), "{error}");
+    // A dump from elsewhere does not say beforehand what is in it.
+    let foreign = Dump::foreign(dump.texts.concat());
+    let order_foreign = order(&target, &foreign, &told);
+    let staged = stage(&order_foreign, ID, None, Way::Switch).unwrap();
+    let error = prepare(&staged, &order_foreign).unwrap_err();
+    assert!(matches!(error, RestoreError::OneName { .. }), "{error}");
+    clean_up(&staged, &order_foreign).unwrap();
+    // One of them takes the place of what has its name to the server.
+    restore(&order(&target, &dump, &told), Some(&["Foo".to_owned()]), Way::Switch).unwrap();
+    assert_eq!(server.query("SELECT * FROM shop.foo"), "1\n2\n");
+    assert_nothing_left(&server);
+}

@@ -138,6 +138,17 @@ pub enum RestoreError {
         /// Their names.
         names: Vec<String>,
     },
+    /// Two tables of the dump would be one on the server.
+    #[error(
+        "the tables {one} and {other} would be one table on this server, which does not tell upper from lower case in \
+         their names (lower_case_table_names): restore one of them (--table), or to a server that does"
+    )]
+    OneName {
+        /// A table of the dump.
+        one: String,
+        /// Another one.
+        other: String,
+    },
     /// A table came back with other rows than were captured.
     #[error("the table {table} has {found} rows after it was loaded, and the dump says {expected}")]
     Miscounted {

@@ -23,7 +23,7 @@ pub(super) struct Hand<'a> {
     pub(super) staged: &'a Staged,
     pub(super) watch: &'a dyn Observer,
     /// Whether the server takes names of tables that differ in upper and lower case for the same.
-    folds: bool,
+    pub(super) folds: bool,
 }
 
 impl<'a> Hand<'a> {

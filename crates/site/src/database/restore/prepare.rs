@@ -11,6 +11,7 @@ use super::hand::{Hand, look, target_in};
 use super::journal::{self, Note, Part, Phase};
 use super::order::{Order, Staged, Way};
 use super::programs::tell;
+use super::stage::stay_apart;
 use super::switch::clean_up_with;
 use crate::database::load::{self, Job, Loaded, Mode, Taken, instead_of};
 use crate::database::quote;
@@ -43,6 +44,9 @@ pub fn prepare(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
         }
     }
     let loaded = load_into_scratch(&mut hand, order, &taken)?;
+    if hand.folds {
+        stay_apart(loaded.definitions.keys().map(String::as_str))?;
+    }
     count(order, &loaded)?;
     tell(&loaded.changes, order.observer);
     let watch = order.observer;

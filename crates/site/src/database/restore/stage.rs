@@ -1,13 +1,13 @@
 //! Deciding how a dump comes back, before anything is made.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use undercroft_vault::sections::SectionSource;
 use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
 use super::error::RestoreError;
-use super::hand::{Look, look};
+use super::hand::{Look, folds, look};
 use super::live::{Program, can_be_made_again, programs};
 use super::order::{Order, Staged, Way};
 use crate::database::load;
@@ -44,6 +44,10 @@ pub(super) fn stage_with(
     if let Some(only) = only.filter(|_| !order.absent_is_removed) {
         are_there(order.dump, only)?;
     }
+    if folds(&mut look.connection, order.observer)? {
+        let is_wanted = |name: &&str| only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
+        stay_apart(tables(order.dump).filter(is_wanted))?;
+    }
     let longest = order.facts.map_or(0, |facts| facts.longest_row);
     fits(look, longest, order)?;
     let live = programs(look, &staged, order)?;
@@ -64,11 +68,26 @@ pub(super) fn names(id: Uuid, schema: String, only: Option<Vec<String>>, way: Wa
     Staged { id, schema, way, only, scratch, old }
 }
 
+/// The tables and sequences that the dump lists.
+fn tables(dump: &dyn SectionSource) -> impl Iterator<Item = &str> {
+    let is_table = |kind| matches!(kind, SectionKind::Table | SectionKind::Sequence);
+    let sections = dump.sections().iter().filter(move |section| is_table(section.label.kind));
+    sections.map(|section| &*section.label.name)
+}
+
+/// Refuses names of which a server that does not tell upper from lower case would make one.
+pub(super) fn stay_apart<'n>(names: impl Iterator<Item = &'n str>) -> Result<(), RestoreError> {
+    let mut known: BTreeMap<String, &str> = BTreeMap::new();
+    for name in names {
+        if let Some(one) = known.insert(name.to_lowercase(), name) {
+            return Err(RestoreError::OneName { one: one.to_owned(), other: name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 fn are_there(dump: &dyn SectionSource, only: &[String]) -> Result<(), RestoreError> {
-    let sections = dump.sections().iter();
-    let has_rows = |kind| matches!(kind, SectionKind::Table | SectionKind::Sequence);
-    let there: BTreeSet<&str> =
-        sections.filter(|section| has_rows(section.label.kind)).map(|section| &*section.label.name).collect();
+    let there: BTreeSet<&str> = tables(dump).collect();
     let names: Vec<String> = only.iter().filter(|name| !there.contains(name.as_str())).cloned().collect();
     if names.is_empty() { Ok(()) } else { Err(RestoreError::NoSuchTables { names }) }
 }
