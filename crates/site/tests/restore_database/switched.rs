@@ -6,7 +6,8 @@ use undercroft_testkit::{mysql, newer};
 
 use crate::compare::described;
 use crate::support::{
-    Dump, ID, SCRATCH, Told, assert_is, assert_nothing_left, order, restore, server, target, with_traps,
+    Dump, ID, SCRATCH, Told, assert_is, assert_nothing_left, order, restore, server, target, target_of,
+    with_traps,
 };
 
 /// Changes a schema in every way that a restore has to undo.
@@ -212,4 +213,61 @@ fn a_table_that_was_brought_back_is_removed_when_that_is_taken_back() {
         restore(&back, Some(&only[..1]), way).unwrap();
         assert_is(&server, "shop", &before);
     }
+}
+
+#[test]
+fn what_was_written_while_it_was_prepared_is_told() {
+    let server = server();
+    server.run_sql(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE orders (id INT PRIMARY KEY); INSERT INTO orders VALUES (1);
+         CREATE TABLE quiet (id INT PRIMARY KEY); INSERT INTO quiet VALUES (1)",
+    );
+    let (target, told) = (target(&server, "shop"), Told::default());
+    let dump = Dump::of(&target);
+    let order = order(&target, &dump, &told);
+    // The server keeps whole seconds.
+    server.run_sql("DO SLEEP(1.1)");
+    let staged = stage(&order, ID, None, Way::Switch).unwrap();
+    prepare(&staged, &order).unwrap();
+    server.run_sql("DO SLEEP(1.1); INSERT INTO shop.orders VALUES (2)");
+    switch(&staged, &order).unwrap();
+    clean_up(&staged, &order).unwrap();
+    let told = told.all();
+    assert!(told.contains("does not have them: orders") && !told.contains("quiet"), "{told}");
+}
+
+#[test]
+fn keys_of_other_schemas_refer_to_what_is_live() {
+    let server = server();
+    server.run_sql(
+        "CREATE DATABASE shop; USE shop; CREATE TABLE a (id INT PRIMARY KEY); INSERT INTO a VALUES (1);
+         CREATE DATABASE other; USE other; CREATE TABLE k (a INT, KEY k_a (a), CONSTRAINT `to a` FOREIGN KEY (a)
+           REFERENCES shop.a (id) ON DELETE CASCADE); INSERT INTO k VALUES (1);
+         CREATE USER keeper@'%' IDENTIFIED BY 'secret'; GRANT SELECT, INSERT ON other.* TO keeper@'%';
+         GRANT ALL ON shop.* TO keeper@'%'; GRANT ALL ON `undercroft\\_%`.* TO keeper@'%'",
+    );
+    let (whole, told) = (target(&server, "shop"), Told::default());
+    let dump = Dump::of(&whole);
+    let keys = || server.query("SHOW CREATE TABLE other.k");
+    let before = keys();
+    let order_whole = order(&whole, &dump, &told);
+    let staged = stage(&order_whole, ID, None, Way::Switch).unwrap();
+    prepare(&staged, &order_whole).unwrap();
+    for _ in 0..2 {
+        switch(&staged, &order_whole).unwrap();
+        assert_eq!(keys(), before);
+        switch_back(&staged, &order_whole).unwrap();
+        assert_eq!(keys(), before);
+    }
+    clean_up(&staged, &order_whole).unwrap();
+    restore(&order_whole, Some(&["a".to_owned()]), Way::Switch).unwrap();
+    assert_eq!(keys(), before);
+    assert_is(&server, "shop", &dump);
+
+    let account = target_of(&server, "shop", "keeper");
+    let error = stage(&order(&account, &dump, &told), ID, None, Way::Switch).unwrap_err().to_string();
+    assert!(
+        error.contains("the foreign key to a of other.k refers to a") && error.contains("lacks ALTER"),
+        "{error}"
+    );
 }

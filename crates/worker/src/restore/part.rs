@@ -187,7 +187,6 @@ impl Dump<'_> {
             rewrite: self.replace.as_ref().map(|replace| replace as &dyn Rewrite),
             absent_is_removed: false,
             may_lose: false,
-            may_lose: false,
             observer,
         }
     }

@@ -69,18 +69,22 @@ pub(super) fn programs(
     Ok(found)
 }
 
-/// Refuses what could be removed and then not be made again.
+/// Refuses what could be removed and then not be made again; `lost` is what is known of already.
 pub(super) fn can_be_made_again(
     look: &mut Look,
     staged: &Staged,
     order: &Order<'_>,
     programs: &[Program],
+    mut lost: Vec<String>,
 ) -> Result<(), RestoreError> {
     takes_programs(look, staged, order, programs)?;
     if order.may_lose {
+        for text in lost {
+            order.observer.remark(Element::Database, Remark::lost("", text));
+        }
         return Ok(());
     }
-    let mut lost = unreadable(staged, order)?;
+    lost.extend(unreadable(staged, order)?);
     if staged.way == Way::Switch && !look.rights.may_set_definers() {
         let sql = "SELECT CURRENT_USER() AS account";
         let own = look.connection.record(sql, order.observer)?.text("account");

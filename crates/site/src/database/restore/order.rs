@@ -56,4 +56,27 @@ pub struct Staged {
     pub scratch: String,
     /// The schema that the live tables go into.
     pub old: String,
+    /// Foreign keys of tables in other schemas that refer to tables which are switched.
+    #[serde(default)]
+    pub outside: Vec<OutsideKey>,
+    /// When that was decided, by the server's clock, in seconds since 1970.
+    #[serde(default)]
+    pub decided: u64,
+}
+
+/// A foreign key of a table in another schema. It follows the table that it refers to when that is renamed, and is made
+/// again for the one that has its name then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutsideKey {
+    /// The other schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The key's name.
+    pub name: String,
+    /// The table that it refers to.
+    pub parent: String,
+    /// Its definition: ``CONSTRAINT `x` FOREIGN KEY …``.
+    pub line: String,
 }

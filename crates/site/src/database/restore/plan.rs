@@ -194,9 +194,9 @@ fn notes(look: &mut Look, order: &Order<'_>, plan: &Plan) -> Result<Vec<String>,
          WHERE UNIQUE_CONSTRAINT_SCHEMA = {schema} AND CONSTRAINT_SCHEMA <> {schema}"
     );
     let outside = column(look, order, &outside)?;
-    if !outside.is_empty() {
+    if !outside.is_empty() && plan.way == Way::Switch {
         notes.push(format!(
-            "foreign keys of tables in other schemas refer to this one; they do not follow, and have to be made again: {}",
+            "foreign keys of tables in other schemas refer to this one, and are made again when it is switched: {}",
             outside.join(", ")
         ));
     }

@@ -197,6 +197,14 @@ fn note_numbered(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
     Ok(journal::write(&mut hand.connection, staged, Part::Default, &notes, hand.watch)?)
 }
 
+/// The line of a definition that makes the foreign key of this name, also one to another schema.
+pub(super) fn key_line(definition: &[u8], name: &str) -> Option<String> {
+    let begin = format!("CONSTRAINT {} FOREIGN KEY (", quote::name(name));
+    let mut lines = definition.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let line = lines.find(|line| line.starts_with(begin.as_bytes()))?;
+    Some(String::from_utf8_lossy(line.strip_suffix(b",").unwrap_or(line)).into_owned())
+}
+
 /// A foreign key, as a definition has it.
 pub(super) struct ForeignKey {
     pub(super) name: String,

@@ -10,6 +10,7 @@ use super::error::RestoreError;
 use super::hand::{Look, folds, look};
 use super::live::{Program, can_be_made_again, programs};
 use super::order::{Order, Staged, Way};
+use super::{late, outside};
 use crate::database::load;
 use crate::database::quote;
 
@@ -40,7 +41,8 @@ pub(super) fn stage_with(
     only: Option<&[String]>,
     way: Way,
 ) -> Result<Staged, RestoreError> {
-    let staged = names(id, look.schema.clone(), only.map(<[String]>::to_vec), way);
+    let mut staged = names(id, look.schema.clone(), only.map(<[String]>::to_vec), way);
+    staged.decided = late::now(&mut look.connection, order.observer)?;
     if let Some(only) = only.filter(|_| !order.absent_is_removed) {
         are_there(order.dump, only)?;
     }
@@ -56,7 +58,10 @@ pub(super) fn stage_with(
         let rights: Vec<&'static str> = IN_SCRATCH.to_vec();
         may_make(look, &staged.scratch, &rights)?;
     }
-    can_be_made_again(look, &staged, order, &live)?;
+    let (keys, lost) =
+        if way == Way::Switch { outside::keys(look, &staged, order)? } else { Default::default() };
+    staged.outside = keys;
+    can_be_made_again(look, &staged, order, &live, lost)?;
     Ok(staged)
 }
 
@@ -65,7 +70,7 @@ pub(super) fn names(id: Uuid, schema: String, only: Option<Vec<String>>, way: Wa
     let (first, ..) = id.as_fields();
     let scratch = format!("undercroft_{first:08x}");
     let old = format!("{scratch}_old");
-    Staged { id, schema, way, only, scratch, old }
+    Staged { id, schema, way, only, scratch, old, outside: Vec::new(), decided: 0 }
 }
 
 /// The tables and sequences that the dump lists.

@@ -10,7 +10,8 @@ use super::error::RestoreError;
 use super::hand::{Hand, target_in};
 use super::in_place;
 use super::journal::{self, Note, Part, Phase, Whose};
-use super::order::{Order, Staged, Way};
+use super::late::tell_late;
+use super::order::{Order, OutsideKey, Staged, Way};
 use super::prepare::{ForeignKey, foreign_keys, taken};
 use super::programs::{Losses, collect, definitions, live_programs};
 use super::rename::{self, Patience};
@@ -148,6 +149,7 @@ fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
         }
         moved
     })?;
+    tell_late(hand, &staged.old)?;
     hand.doing("making triggers, views, routines and events");
     set_collation(hand, Part::NewCollation)?;
     for (table, line) in journal::read(&mut hand.connection, staged, Part::Key, watch)? {
@@ -290,33 +292,49 @@ fn set_collation(hand: &mut Hand<'_>, part: Part) -> Result<(), RestoreError> {
 /// the one that has its name now.
 fn mend_children(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
     let notes = journal::read(&mut hand.connection, hand.staged, Part::ChildKey, hand.watch)?;
-    notes.iter().try_for_each(|(table, line)| add_key(hand, table, line))
+    notes.iter().try_for_each(|(table, line)| add_key(hand, table, line))?;
+    hand.staged.outside.iter().try_for_each(|key| match put_key(hand, key) {
+        // The table is gone, and with it the key.
+        Err(RestoreError::Database(error)) if error.code() == Some(1146) => Ok(()),
+        other => other,
+    })
 }
 
-/// Makes a foreign key of a live table, instead of the one that has its name, unless that is the same.
+/// Makes a foreign key of a live table, instead of the one that has its name.
 fn add_key(hand: &mut Hand<'_>, table: &str, line: &[u8]) -> Result<(), RestoreError> {
     let keys = foreign_keys(line);
     let Some(ForeignKey { name, parent, .. }) = keys.first() else { return Ok(()) };
-    let schema = quote::text(&hand.staged.schema);
+    let key = OutsideKey {
+        schema: hand.staged.schema.clone(),
+        table: table.to_owned(),
+        name: name.clone(),
+        parent: parent.clone(),
+        line: String::from_utf8_lossy(line).into_owned(),
+    };
+    put_key(hand, &key)
+}
+
+/// Makes a foreign key to a live table, instead of the one that has its name, unless that is the same.
+fn put_key(hand: &mut Hand<'_>, key: &OutsideKey) -> Result<(), RestoreError> {
     let sql = format!(
         "SELECT UNIQUE_CONSTRAINT_SCHEMA AS place, REFERENCED_TABLE_NAME AS parent FROM \
-         information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = {schema} AND TABLE_NAME = {} AND \
+         information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = {} AND TABLE_NAME = {} AND \
          CONSTRAINT_NAME = {}",
-        quote::text(table),
-        quote::text(name)
+        quote::text(&key.schema),
+        quote::text(&key.table),
+        quote::text(&key.name)
     );
     let there = hand.connection.record(&sql, hand.watch)?;
-    if there.text("place") == hand.staged.schema && hand.is_one(&there.text("parent"), parent) {
+    if there.text("place") == hand.staged.schema && hand.is_one(&there.text("parent"), &key.parent) {
         return Ok(());
     }
-    let place = format!("{}.{}", quote::name(&hand.staged.schema), quote::name(table));
-    let line = String::from_utf8_lossy(line);
+    let place = format!("{}.{}", quote::name(&key.schema), quote::name(&key.table));
     rename::patiently(hand, Patience::Long, |hand| {
-        match hand.run(&format!("ALTER TABLE {place} DROP FOREIGN KEY {}", quote::name(name))) {
+        match hand.run(&format!("ALTER TABLE {place} DROP FOREIGN KEY {}", quote::name(&key.name))) {
             // It was dropped before, by a process that was killed then; or it is one of a table that was loaded.
             Err(error) if error.code() == Some(1091) => {}
             other => other?,
         }
-        Ok(hand.run(&format!("ALTER TABLE {place} ADD {line}"))?)
+        Ok(hand.run(&format!("ALTER TABLE {place} ADD {}", key.line))?)
     })
 }
