@@ -206,7 +206,7 @@ fn check_room(
     place: &Path,
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
-    let plan = plan::plan(order, source, observer)?;
+    let plan = plan::estimate(order, source, observer)?;
     let Some(folder) = place.ancestors().find(|path| path.exists()) else { return Ok(()) };
     let room = statvfs(folder).map_err(|error| look(folder, error))?;
     let entries = plan.added.entries + plan.changed.entries;

@@ -6,6 +6,7 @@ use filetime::{FileTime, set_file_times};
 use undercroft_site::files::restore::{Effect, Sum};
 
 use super::site::*;
+use crate::mounted::may_mount;
 use crate::support::*;
 
 /// Deleted, hacked, added, overwritten.
@@ -58,6 +59,34 @@ fn a_file_that_is_hacked_at_its_end_is_written_whole() {
     set_file_times(site.path("video"), time, time).unwrap();
     site.restore(&archive, None, None);
     assert_eq!(things(&site.live), was);
+}
+
+#[test]
+fn no_content_is_read_to_decide() {
+    // In a process of its own, whose reading can be counted.
+    if !may_mount("restore::broken::no_content_is_read_to_decide") {
+        return;
+    }
+    let (site, mut large) = (Site::new(), vec![b'L'; 20 << 20]);
+    let time = FileTime::from_unix_time(1_700_000_000, 5);
+    let write = |large: &[u8]| {
+        fs::write(site.path("large"), large).unwrap();
+        set_file_times(site.path("large"), time, time).unwrap();
+    };
+    write(&large);
+    let archive = site.archive();
+    *large.last_mut().unwrap() = b'X';
+    write(&large);
+    let read = || -> usize {
+        let io = fs::read_to_string("/proc/self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    };
+    let before = read();
+    site.with(&archive, None, None, |order| site.stage(order).unwrap());
+    let staged = read();
+    assert!(staged - before < large.len(), "{} bytes", staged - before);
+    site.plan(&archive, None, None);
+    assert!(read() - staged >= large.len());
 }
 
 #[test]
