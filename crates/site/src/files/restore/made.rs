@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, CWD};
 use serde::{Deserialize, Serialize};
 use undercroft_vault::stream::FileTime;
+use undercroft_vault::tree::take::Xattrs;
 
 use super::ground;
 use super::kept::Kept;
@@ -58,6 +59,12 @@ pub struct Stay {
     pub new: Option<Looks>,
     /// How it looked.
     pub old: Option<Looks>,
+    /// The attributes that it is to have.
+    #[serde(default)]
+    pub new_xattrs: Xattrs,
+    /// Those that it had.
+    #[serde(default)]
+    pub old_xattrs: Xattrs,
 }
 
 /// The list.

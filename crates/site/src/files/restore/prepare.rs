@@ -1,6 +1,6 @@
 //! Laying out beside what is live, and the list of what is to be exchanged.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -16,12 +16,13 @@ use super::super::facts::Facts;
 use super::super::leave::STAGE_PREFIX;
 use super::super::listing::Listing;
 use super::super::words::subject;
+use super::super::xattrs;
 use super::error::PrepareError;
 use super::ground::{Ground, above, join, split};
 use super::kept::{Kept, Rules};
 use super::layout::{Source, Stays, lay_out};
 use super::made::{Looks, Made, Stay, TREE, Unit};
-use super::shared::{Folder, Shared};
+use super::shared::{Dress, Folder, Shared};
 use super::stage::wanted;
 use super::{Order, Prepared, Staged, Way};
 
@@ -174,7 +175,7 @@ fn make_like_live(shared: &Shared<'_>, live: &Ground, path: &[u8]) -> rustix::io
     }
     shared.tree.make_folders(path)?;
     let Some(facts) = live.facts(path)? else { return Ok(()) };
-    let xattrs = live.folder(path).and_then(super::super::xattrs::read).unwrap_or_default();
+    let xattrs = live.folder(path).and_then(xattrs::read).unwrap_or_default();
     shared.folder(Folder { path: path.to_vec(), looks: Looks::of_facts(&facts), xattrs });
     Ok(())
 }
@@ -186,7 +187,7 @@ fn list(
     shared: &Shared<'_>,
     kept: Vec<Kept>,
     stay: &HashSet<Vec<u8>>,
-    looks: &HashMap<Vec<u8>, Looks>,
+    looks: &Dress,
 ) -> Result<Made, PrepareError> {
     let failed = |path: &[u8], error| shared.failed(path, "look at it", error);
     let mut paths = BTreeSet::new();
@@ -212,8 +213,17 @@ fn list(
             (Some(live), false) => live.facts(path).map_err(|error| failed(path, error))?,
             _ => None,
         };
-        let new = old.and_then(|_| looks.get(path).copied());
-        made.stays.push(Stay { path: path.clone(), new, old: old.as_ref().map(Looks::of_facts) });
+        let (new, new_xattrs) = match old.and_then(|_| looks.get(path)) {
+            Some((looks, xattrs)) => (Some(*looks), xattrs.clone()),
+            None => (None, Vec::new()),
+        };
+        let old_xattrs = match &shared.live {
+            Some(live) if new.is_some() => live.folder(path).and_then(xattrs::read),
+            _ => Ok(Vec::new()),
+        };
+        let old_xattrs = old_xattrs.map_err(|error| failed(path, error))?;
+        let old = old.as_ref().map(Looks::of_facts);
+        made.stays.push(Stay { path: path.clone(), new, old, new_xattrs, old_xattrs });
     }
     Ok(made)
 }

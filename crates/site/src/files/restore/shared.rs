@@ -27,6 +27,9 @@ pub struct Folder {
     pub xattrs: Xattrs,
 }
 
+/// How folders are to look, and their extended attributes, by path.
+pub type Dress = HashMap<Vec<u8>, (Looks, Xattrs)>;
+
 /// What all hands share.
 pub struct Shared<'s> {
     /// The tree that is laid out.
@@ -166,13 +169,13 @@ impl<'s> Shared<'s> {
 
     /// Gives all folders their looks, the deepest first: a folder may forbid to reach what is in it. Gives those that
     /// are named in `stays`, whose looks are not set.
-    pub fn finish_folders(&self, stays: &HashSet<Vec<u8>>) -> Result<HashMap<Vec<u8>, Looks>, PrepareError> {
+    pub fn finish_folders(&self, stays: &HashSet<Vec<u8>>) -> Result<Dress, PrepareError> {
         let mut folders = std::mem::take(&mut *lock(&self.folders));
         folders.sort_unstable_by(|a, b| b.path.cmp(&a.path));
         let mut left = HashMap::new();
         for Folder { path, looks, xattrs } in folders {
             if stays.contains(&path) {
-                left.insert(path, looks);
+                left.insert(path, (looks, xattrs));
                 continue;
             }
             let set = self.tree.folder(&path).and_then(|fd| looks.set(fd, &xattrs, &path, &self.tally));

@@ -4,13 +4,15 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, fsync, syncfs};
+use rustix::fs::{AtFlags, fremovexattr, fsync, syncfs};
 use rustix::io::Errno;
 use undercroft_model::Observer;
 use undercroft_vault::stream::FileTime;
+use undercroft_vault::tree::take::Xattrs;
 
 use super::super::beneath::Root;
 use super::super::facts::Facts;
+use super::super::xattrs;
 use super::error::SwitchError;
 use super::ground::{Ground, Spot, set_time, split};
 use super::kept::Kept;
@@ -83,7 +85,7 @@ impl<'s> Switch<'s> {
         self.made.units.iter().try_for_each(|unit| self.unit_forward(unit))?;
         self.made.kept.iter().try_for_each(|kept| self.keep(kept))?;
         for stay in &self.made.stays {
-            self.look_like(&stay.path, stay.new)?;
+            self.look_like(&stay.path, stay.new, &stay.new_xattrs)?;
         }
         self.sync()
     }
@@ -105,7 +107,7 @@ impl<'s> Switch<'s> {
         self.made.kept.iter().try_for_each(|kept| self.keep_back(kept))?;
         self.made.units.iter().rev().try_for_each(|unit| self.unit_back(unit))?;
         for stay in self.made.stays.iter().filter(|stay| stay.new.is_some()) {
-            self.look_like(&stay.path, stay.old)?;
+            self.look_like(&stay.path, stay.old, &stay.old_xattrs)?;
         }
         self.sync()
     }
@@ -254,10 +256,16 @@ impl<'s> Switch<'s> {
         Ok(())
     }
 
-    fn look_like(&self, path: &[u8], looks: Option<Looks>) -> Result<(), Failed> {
+    fn look_like(&self, path: &[u8], looks: Option<Looks>, attributes: &Xattrs) -> Result<(), Failed> {
         let Some(looks) = looks else { return Ok(()) };
         let folder = self.live.folder(path).map_err(failed(path, "open"))?;
-        let set = looks.set(folder, &Vec::new(), path, &Tally::default());
+        let now = xattrs::read(&folder).map_err(failed(path, "read the attributes of"))?;
+        for (name, _) in now.iter().filter(|(name, _)| !attributes.iter().any(|(wanted, _)| wanted == name)) {
+            // Who may not set one may not remove it either: that is counted nowhere here.
+            let _ = fremovexattr(&folder, name.as_slice());
+        }
+        let new: Xattrs = attributes.iter().filter(|one| !now.contains(one)).cloned().collect();
+        let set = looks.set(folder, &new, path, &Tally::default());
         set.map_err(failed(path, "set owner, permissions and time of"))
     }
 

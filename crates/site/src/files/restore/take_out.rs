@@ -1,6 +1,6 @@
 //! Laying an archive out in another folder, where nothing is overwritten.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -17,8 +17,8 @@ use super::clean::remove_stage;
 use super::error::{PrepareError, StageError, TakeOutError, look};
 use super::ground::Ground;
 use super::layout::{Source, Stays, lay_out};
-use super::made::{Looks, TREE};
-use super::shared::Shared;
+use super::made::TREE;
+use super::shared::{Dress, Shared};
 use super::stage::{check_paths, resolve, wanted};
 use super::tally::Tally;
 use super::{Prepared, TakeOut};
@@ -66,7 +66,7 @@ fn lay_out_in(
     to: &Path,
     stage: &Path,
     observer: &dyn Observer,
-) -> Result<(Prepared, HashMap<Vec<u8>, Looks>), TakeOutError> {
+) -> Result<(Prepared, Dress), TakeOutError> {
     observer.doing(order.element, "laying the files out");
     observer.expect(order.element, order.archive.raw_len);
     let target = Root::open_itself(to).map_err(|error| look(to, error))?;
@@ -90,9 +90,9 @@ fn lay_out_in(
 }
 
 /// The folder that was made for it looks as the archive's.
-fn dress(to: &Path, looks: &HashMap<Vec<u8>, Looks>) -> rustix::io::Result<()> {
+fn dress(to: &Path, looks: &Dress) -> rustix::io::Result<()> {
     match looks.get(b"".as_slice()) {
-        Some(looks) => looks.set(Root::open_itself(to)?, &Vec::new(), b"", &Tally::default()),
+        Some((looks, xattrs)) => looks.set(Root::open_itself(to)?, xattrs, b"", &Tally::default()),
         None => Ok(()),
     }
 }

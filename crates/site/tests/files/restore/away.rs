@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::fs::{XattrFlags, lsetxattr};
 use undercroft_model::Element;
 use undercroft_site::files::restore::{Prepared, TakeOut, TakeOutError, take_out};
 use undercroft_vault::record::ArchiveRecord;
@@ -55,4 +56,16 @@ fn nothing_is_overwritten() {
     assert!(matches!(error, TakeOutError::Exists(path) if path.ends_with("top.txt")));
     assert_eq!(paths(&to, &[], &[]), ["", "top.txt"]);
     assert_eq!(fs::read_to_string(to.join("top.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn attributes_of_the_top_folder_come_out_too() {
+    let (site, _) = Site::planted();
+    if lsetxattr(&site.live, "user.note", b"top", XattrFlags::empty()).is_err() {
+        eprintln!("passed over: no attributes may be set here");
+        return;
+    }
+    let archive = site.archive();
+    out(&site, &archive, "new", None).unwrap();
+    assert_eq!(things(&site.folder.path().join("new")), things(&site.live));
 }

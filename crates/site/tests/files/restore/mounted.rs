@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use rustix::fs::{XattrFlags, lremovexattr, lsetxattr};
 use undercroft_model::Weight;
 use undercroft_site::files::restore::{PrepareError, StageError, Way, clean_up, switch, switch_back};
 
@@ -83,6 +84,42 @@ fn something_mounted_inside_stays_where_it_is() {
     fs::remove_file(site.path("a/b/inside/newer")).unwrap();
     assert_eq!(names(&site), was);
     assert!(site.watch.heard(Weight::Note).iter().any(|told| told.starts_with("a/b/inside: stays")));
+}
+
+#[test]
+fn folders_that_stay_get_their_attributes_back() {
+    if !may_mount("restore::mounted::folders_that_stay_get_their_attributes_back") {
+        return;
+    }
+    let site = Site::new();
+    plant(&site.live, &["a/b/inside/hidden", "a/x", "z"]);
+    let note = |path: &str, name: &str, text: &str| {
+        lsetxattr(site.path(path), name, text.as_bytes(), XattrFlags::empty()).is_ok()
+    };
+    if !note("", "user.note", "archived") || !note("a", "user.gone", "archived") {
+        eprintln!("passed over: no attributes may be set here");
+        return;
+    }
+    let archive = site.archive();
+    let top = |mut things: std::collections::BTreeMap<_, _>| {
+        things.retain(|path: &std::path::PathBuf, _: &mut Thing| ["", "a"].contains(&path.to_str().unwrap()));
+        things
+    };
+    let was = top(things(&site.live));
+    mount(&["-t", "tmpfs", "none"], &site.path("a/b/inside"));
+    assert!(note("", "user.note", "changed") && note("a", "user.new", "live"));
+    lremovexattr(site.path("a"), "user.gone").unwrap();
+    let broken = top(things(&site.live));
+    settle();
+    let (staged, _) = site.prepared(&archive, None, None);
+    assert_eq!(staged.way, Way::Within);
+    for _ in 0..2 {
+        switch(&staged, &site.watch).unwrap();
+        assert_eq!(top(things(&site.live)), was);
+        switch_back(&staged, &site.watch).unwrap();
+        assert_eq!(top(things(&site.live)), broken);
+    }
+    clean_up(&staged, &site.watch).unwrap();
 }
 
 #[test]
