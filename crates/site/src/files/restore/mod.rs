@@ -244,7 +244,8 @@ pub fn clean_up(staged: &Staged, observer: &dyn Observer) -> Result<(), CleanUpE
 /// Lays an archive out in another folder, which is made if it isn't there.
 ///
 /// # Errors
-/// [`TakeOutError`], also if anything of it is there already; nothing of it is left in the folder then.
+/// [`TakeOutError`], also if anything of it is there already; nothing of it is left in the folder then. What a process
+/// that was killed leaves there is removed by the next one that takes something out into the same folder.
 pub fn take_out(
     order: &TakeOut<'_>,
     vault: &Vault,

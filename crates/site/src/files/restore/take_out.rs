@@ -7,8 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{fsync, syncfs};
+use rustix::fs::{FlockOperation, flock, fsync, syncfs};
 use undercroft_model::Observer;
+use uuid::Uuid;
 
 use super::super::beneath::Root;
 use super::super::leave::STAGE_PREFIX;
@@ -18,6 +19,7 @@ use super::error::{PrepareError, StageError, TakeOutError, look};
 use super::ground::Ground;
 use super::layout::{Source, Stays, lay_out};
 use super::made::TREE;
+use super::remove::remove;
 use super::shared::{Dress, Shared};
 use super::stage::{check_paths, resolve, wanted};
 use super::tally::Tally;
@@ -35,20 +37,40 @@ pub fn take_out(
     for folder in made.iter().rev() {
         DirBuilder::new().mode(0o755).create(folder).map_err(|source| denied(folder, source))?;
     }
+    sweep(&to);
     let stage = to.join(format!("{STAGE_PREFIX}{}", order.id));
     let done = lay_out_in(order, source, &to, &stage, observer);
-    // What could not be removed is told by the failure before, or harms nobody.
+    // What could not be removed is told by the failure before, or is removed the next time.
     let _ = remove_stage(&stage);
-    let dressed = done.and_then(|(prepared, looks)| {
+    let dressed = done.and_then(|laid| {
         if !made.is_empty() {
-            dress(&to, &looks).map_err(|error| moving(&to, b"", error))?;
+            laid.dress(&to, order, observer).map_err(|error| moving(&to, b"", error))?;
         }
-        Ok(prepared)
+        Ok(laid.prepared)
     });
     if dressed.is_err() {
         made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
     }
     dressed
+}
+
+/// Removes what a process that was killed had laid out in the folder. A restore's own has a longer name, and is known
+/// to its journal; another process's is locked.
+fn sweep(to: &Path) {
+    let entries = std::fs::read_dir(to).into_iter().flatten().flatten();
+    for stage in entries.map(|entry| entry.path()) {
+        let name = stage.file_name().and_then(|name| name.to_str());
+        let is_ours = name
+            .and_then(|name| name.strip_prefix(STAGE_PREFIX))
+            .is_some_and(|id| id.len() == Uuid::nil().to_string().len() && Uuid::parse_str(id).is_ok());
+        if is_ours
+            && let Ok(opened) = Root::open_itself(&stage)
+            && flock(&opened, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            // It is tried again the next time.
+            let _ = remove_stage(&stage);
+        }
+    }
 }
 
 fn denied(folder: &Path, source: io::Error) -> StageError {
@@ -60,20 +82,44 @@ fn denied(folder: &Path, source: io::Error) -> StageError {
     }
 }
 
+/// What was laid out in the folder.
+struct Laid {
+    prepared: Prepared,
+    looks: Dress,
+    names: Vec<Vec<u8>>,
+}
+
+impl Laid {
+    /// Makes the folder that was made for it look as the archive's.
+    fn dress(&self, to: &Path, order: &TakeOut<'_>, observer: &dyn Observer) -> rustix::io::Result<()> {
+        let Some((looks, xattrs)) = self.looks.get(b"".as_slice()) else { return Ok(()) };
+        let (folder, tally) = (Root::open_itself(to)?, Tally::default());
+        let done = looks.set(&folder, xattrs, b"", &tally);
+        if done.is_err() {
+            self.names.iter().for_each(|name| drop(remove(&folder, name)));
+        }
+        tally.tell(order.element, observer);
+        done
+    }
+}
+
 fn lay_out_in(
     order: &TakeOut<'_>,
     source: Source<'_>,
     to: &Path,
     stage: &Path,
     observer: &dyn Observer,
-) -> Result<(Prepared, Dress), TakeOutError> {
+) -> Result<Laid, TakeOutError> {
     observer.doing(order.element, "laying the files out");
     observer.expect(order.element, order.archive.raw_len);
     let target = Root::open_itself(to).map_err(|error| look(to, error))?;
+    let make = |folder: &Path| DirBuilder::new().mode(0o700).create(folder);
+    make(stage).map_err(|source| denied(to, source))?;
+    let staged = Root::open_itself(stage).map_err(|error| look(stage, error))?;
+    // Where nothing can be locked, nothing is swept either.
+    let _ = flock(&staged, FlockOperation::NonBlockingLockExclusive);
     let tree = stage.join(TREE);
-    for folder in [stage, &tree] {
-        DirBuilder::new().mode(0o700).create(folder).map_err(|source| denied(to, source))?;
-    }
+    make(&tree).map_err(|source| denied(to, source))?;
     let root = Root::open_itself(&tree).map_err(|error| look(&tree, error))?;
     let mut shared = Shared::new(Ground::new(root, Vec::new()), None, stage, order.element, observer);
     shared.goes_on = order.skip_damaged;
@@ -83,18 +129,9 @@ fn lay_out_in(
     let failed =
         |error: rustix::io::Errno| PrepareError::failed(b"", stage, "write it to the disk", error.into());
     syncfs(shared.tree.root()).map_err(failed)?;
-    let target = Ground::new(target, Vec::new());
-    move_all(&shared, &target, to)?;
+    let names = move_all(&shared, &Ground::new(target, Vec::new()), to)?;
     shared.tally.tell(order.element, observer);
-    Ok((shared.prepared(), looks))
-}
-
-/// The folder that was made for it looks as the archive's.
-fn dress(to: &Path, looks: &Dress) -> rustix::io::Result<()> {
-    match looks.get(b"".as_slice()) {
-        Some((looks, xattrs)) => looks.set(Root::open_itself(to)?, xattrs, b"", &Tally::default()),
-        None => Ok(()),
-    }
+    Ok(Laid { prepared: shared.prepared(), looks, names })
 }
 
 fn path_of(to: &Path, name: &[u8]) -> PathBuf {
@@ -105,8 +142,8 @@ fn moving(to: &Path, name: &[u8], error: rustix::io::Errno) -> TakeOutError {
     TakeOutError::Move { path: path_of(to, name), source: error.into() }
 }
 
-/// Moves what was laid out into the folder, if nothing of it is there.
-fn move_all(shared: &Shared<'_>, target: &Ground, to: &Path) -> Result<(), TakeOutError> {
+/// Moves what was laid out into the folder, if nothing of it is there: all of it, or nothing. Gives the names.
+fn move_all(shared: &Shared<'_>, target: &Ground, to: &Path) -> Result<Vec<Vec<u8>>, TakeOutError> {
     let mut names = Vec::new();
     let (mut listing, read) = Listing::read(shared.tree.root(), &mut Vec::new());
     read.map_err(|error| moving(to, b"", error))?;
@@ -116,13 +153,65 @@ fn move_all(shared: &Shared<'_>, target: &Ground, to: &Path) -> Result<(), TakeO
         }
         names.push(name.to_vec());
     }
-    for name in &names {
+    let mut moved = Vec::new();
+    let done = names.iter().try_for_each(|name| {
         let from = shared.tree.spot(name).map_err(|error| moving(to, name, error))?;
         let spot = target.spot(name).map_err(|error| moving(to, name, error))?;
         match from.move_to(&spot) {
             Err(rustix::io::Errno::EXIST) => return Err(TakeOutError::Exists(path_of(to, name))),
             other => other.map_err(|error| moving(to, name, error))?,
         }
+        moved.push((from, spot));
+        Ok(())
+    });
+    let done = done.and_then(|()| fsync(target.root()).map_err(|error| moving(to, b"", error)));
+    if done.is_err() {
+        // What can't be moved back now is where it was asked for.
+        for (from, spot) in moved.iter().rev() {
+            let _ = spot.move_to(from);
+        }
     }
-    fsync(target.root()).map_err(|error| moving(to, b"", error))
+    done.map(|()| names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use undercroft_model::{Element, Silent};
+
+    use super::*;
+
+    #[test]
+    fn what_can_not_all_be_moved_is_moved_back() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nothing can be moved into itself.
+        let to = folder.path().join("n");
+        fs::create_dir(&to).unwrap();
+        for name in ["a", "b", "y", "z"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let ground = |path: &Path| Ground::new(Root::open_itself(path).unwrap(), Vec::new());
+        let shared = Shared::new(ground(folder.path()), None, folder.path(), Element::Files, &Silent);
+        let error = move_all(&shared, &ground(&to), &to).unwrap_err();
+        assert!(matches!(error, TakeOutError::Move { .. }), "{error}");
+        let count = |path: &Path| fs::read_dir(path).unwrap().count();
+        assert_eq!((count(folder.path()), count(&to)), (5, 0));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, locked, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let stage = |name: String| folder.path().join(format!("{STAGE_PREFIX}{name}"));
+        let names = [left.to_string(), locked.to_string(), format!("{other}-files"), "x".to_owned()];
+        let all = names.map(stage);
+        for path in &all {
+            fs::create_dir_all(path.join("tree/a")).unwrap();
+        }
+        let lock = Root::open_itself(&all[1]).unwrap();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        sweep(folder.path());
+        assert_eq!(all.map(|path| path.exists()), [false, true, true, true]);
+    }
 }
