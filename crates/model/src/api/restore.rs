@@ -135,6 +135,8 @@ pub struct RestoreOutcome {
     pub to: Option<PathBuf>,
     /// What to do now, as sentences.
     pub advice: Vec<String>,
+    /// Whether what was there before is kept, so that it can be undone.
+    pub can_be_undone: bool,
 }
 
 /// What became of a restore that was stopped, as the next command found it.

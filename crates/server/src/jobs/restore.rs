@@ -24,6 +24,7 @@ use crate::backups::standing::find_archive;
 use crate::{ApiError, App};
 
 /// What a restore job is to do.
+#[derive(Clone)]
 pub struct RestoreJob {
     /// The site.
     pub site: Site,
@@ -36,6 +37,7 @@ pub struct RestoreJob {
 }
 
 /// The archives that come back, and what for.
+#[derive(Clone)]
 struct Wanted {
     elements: Vec<ElementOrder>,
     takes_back: Option<Uuid>,
@@ -80,11 +82,20 @@ impl App {
         let vault = blocking(move || opener.vault(site)).await??;
         let mut wanted = self.wanted(&job, &vault).await?;
         let mut left = None;
+        if job.params.to.is_some() && (job.dry_run || wanted.elements.len() > 1) {
+            let why = if job.dry_run {
+                "Nothing of the environment changes with --to: backup:browse lists what an archive holds."
+            } else {
+                "A folder holds one archive: say which with --element=files or --element=code."
+            };
+            return Err(Ended::failed(why));
+        }
         let outcome = if job.dry_run {
             self.plan_restore(lease, job, wanted, vault, running).await?
         } else if let Some(to) = job.params.to.clone() {
             self.take_out(lease, &job, wanted, vault, to, running).await?
         } else {
+            self.check_restore(lease, &job, &wanted, &vault, running).await?;
             let notes = self.safety_backup(lease, &job, &mut wanted, running).await?;
             self.restore_into_place(lease, job, wanted, (vault, notes), running, &mut left).await?
         };
@@ -257,6 +268,24 @@ impl App {
         }
     }
 
+    /// Refuses what can't be done before a whole backup is made for it.
+    async fn check_restore(
+        self: &Arc<Self>,
+        lease: Lease,
+        job: &RestoreJob,
+        wanted: &Wanted,
+        vault: &Vault,
+        running: &Arc<Running>,
+    ) -> Result<(), Ended> {
+        let mut order = App::restore_order(lease, job.clone(), wanted.clone());
+        // Where the damage is is looked for once, when it is known that the rest is possible.
+        order.skip_damaged = false;
+        let place = self.workplace(vault.clone());
+        let checked =
+            self.at_work(lease, running, move |observer| restore::check(&order, &place, observer)).await?;
+        Ok(checked?)
+    }
+
     async fn restore_into_place(
         self: &Arc<Self>,
         lease: Lease,
@@ -266,6 +295,7 @@ impl App {
         running: &Arc<Running>,
         left: &mut Option<String>,
     ) -> Result<RestoreOutcome, Ended> {
+        let can_be_undone = wanted.elements.iter().any(|one| one.now.is_some());
         notes.extend(wanted.remarks.iter().cloned());
         notes.extend(advice(&job.site.framework));
         running.restart(wanted.elements.iter().map(|one| one.element));
@@ -298,7 +328,7 @@ impl App {
             elements.insert(element, ElementChanges { archive, way, ..ElementChanges::default() });
         }
         add_remarks(&mut elements, running);
-        Ok(RestoreOutcome { elements, to: None, advice: notes })
+        Ok(RestoreOutcome { elements, to: None, advice: notes, can_be_undone })
     }
 
     async fn plan_restore(
@@ -317,7 +347,7 @@ impl App {
         let mut elements =
             self.at_work(lease, running, move |observer| restore::plan(&order, &place, observer)).await??;
         add_remarks(&mut elements, running);
-        Ok(RestoreOutcome { elements, to: None, advice })
+        Ok(RestoreOutcome { elements, advice, ..RestoreOutcome::default() })
     }
 
     async fn take_out(
@@ -342,7 +372,7 @@ impl App {
         });
         let mut elements: BTreeMap<_, _> = elements.collect();
         add_remarks(&mut elements, running);
-        Ok(RestoreOutcome { elements, to: Some(to), advice: Vec::new() })
+        Ok(RestoreOutcome { elements, to: Some(to), ..RestoreOutcome::default() })
     }
 
     /// Removes a restore's journal; one that is left over costs the next command a moment.

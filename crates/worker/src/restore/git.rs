@@ -78,6 +78,14 @@ impl GitOrder<'_> {
         Ok(How::Git { staged, objects: self.order.objects.clone() })
     }
 
+    /// Looks whether anything is in the way, as far as the environment's own repository tells.
+    pub fn check(&self) -> Result<(), PartError> {
+        if !git::needs_objects(&self.order)? {
+            git::stage(&self.order, self.cache)?;
+        }
+        Ok(())
+    }
+
     /// Says what would change.
     pub fn plan(&self) -> Result<git::Plan, PartError> {
         Ok(git::plan(&self.order, self.cache)?)

@@ -27,7 +27,7 @@ pub use journal::{Held, Journal, JournalError, Phase, hold, is_held};
 pub(crate) use objects::{What, folder as scratch, lay_out, remove as remove_scratch};
 pub use plan::plan;
 pub use recover::{Outcome, RecoverError, forget_litter, recover};
-pub use run::{Restored, restore};
+pub use run::{Restored, check, restore};
 pub use take_out::take_out;
 pub use undercroft_site::files::restore::now;
 
@@ -35,6 +35,7 @@ pub use undercroft_site::files::restore::now;
 pub const SAFETY_DAYS: u64 = 30;
 
 /// A restore that is to be done.
+#[derive(Clone)]
 pub struct RestoreOrder {
     /// Its id.
     pub id: Uuid,
@@ -69,6 +70,7 @@ pub struct RestoreOrder {
 }
 
 /// One element that is to come back.
+#[derive(Clone)]
 pub struct ElementOrder {
     /// The element.
     pub element: Element,

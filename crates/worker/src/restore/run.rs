@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
-use undercroft_model::{Cancelled, CodeSource, Element, Observer, Remark};
+use undercroft_model::{Cancelled, CodeSource, Element, Muted, Observer, Remark};
 use undercroft_site::git::restore as git;
 
 use super::error::{PartError, RestoreError};
@@ -197,6 +197,37 @@ pub(super) fn failed(element: Element, source: PartError) -> RestoreError {
     } else {
         RestoreError::Part { element, source: Box::new(source) }
     }
+}
+
+/// Looks whether anything stands in the way of a restore that can be known before a safety backup is made. Changes
+/// nothing.
+///
+/// # Errors
+/// [`RestoreError`], as the restore itself would refuse it.
+pub fn check(order: &RestoreOrder, place: &Workplace, observer: &dyn Observer) -> Result<(), RestoreError> {
+    let index = Arc::new(place.vault.read_index()?);
+    // What is said now would be said twice.
+    let muted = Muted(observer);
+    let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer: &muted };
+    for element in &order.elements {
+        if observer.cancelled() {
+            return Err(Cancelled.into());
+        }
+        let source = element.source();
+        let decided = match order.kind(element, place) {
+            Ok(Kind::Database(database)) => database.decide(&scene, &source, order.id).map(drop),
+            Ok(Kind::Tree(tree)) => tree.decide(&scene, &source).map(drop),
+            Ok(Kind::Git(git)) if !order.paths.is_empty() => {
+                Err(PartError::PathsInGit { commit: git.commit().to_owned() })
+            }
+            // What it goes back to is no commit of the branch.
+            Ok(Kind::Git(_)) if order.takes_back.is_some() => Ok(()),
+            Ok(Kind::Git(git)) => git.check(),
+            Err(error) => Err(error),
+        };
+        decided.map_err(|source| failed(element.element, source))?;
+    }
+    Ok(())
 }
 
 fn decide<'a>(

@@ -51,7 +51,7 @@ pub fn restored(context: &Context, env: &EnvName, outcome: &RestoreOutcome, args
     for note in &outcome.advice {
         context.messages.notice(&capital(note));
     }
-    if outcome.to.is_none() && !args.no_safety_backup {
+    if outcome.can_be_undone {
         context.messages.notice(&format!(
             "`undercroft backup:restore {} --undo` goes back to how it was before.",
             args.site_env
