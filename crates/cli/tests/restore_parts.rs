@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use common::{Bench, add_small_site, sh};
 use undercroft_testkit::mariadb::{Options, Server};
@@ -205,4 +206,39 @@ fn what_no_backup_could_hold_is_not_destroyed() {
     assert_eq!((shop.state().as_str(), there().as_str()), ("one one two one one", ""));
     shop.restore(&[&format!("--file={kept}")]);
     assert_eq!(shop.state(), "two two two one one");
+}
+
+#[test]
+fn what_is_killed_while_it_takes_files_out_leaves_nothing_behind() {
+    let bench = Bench::new();
+    let site = add_small_site(&bench);
+    sh(&format!("head -c 30000000 /dev/urandom > {}/uploads/large.bin", site.display()));
+    bench.back_up("shop.live");
+    let (out, there) = (bench.path("new/look"), bench.path("there"));
+    fs::create_dir(&there).unwrap();
+    fs::write(there.join("mine.txt"), "mine").unwrap();
+    for to in [&out, &there] {
+        let args = ["backup:restore", "shop.live", "--element=files", &format!("--to={}", to.display())];
+        let mut child = bench.command(args).stderr(Stdio::null()).spawn().unwrap();
+        let is_at_it = || {
+            let entries = fs::read_dir(to).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(".undercroft"))
+        };
+        while !is_at_it() {
+            assert!(child.try_wait().unwrap().is_none(), "it was done before it was seen at work");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let next = bench.run(["backup:list", "shop.live"]);
+        assert!(next.err().contains("the environment is as it was"), "{}", next.err());
+        let left = sh(&format!(
+            "find {} -mindepth 1 -not -path '*/data*' -name '.undercroft*'",
+            bench.folder.path().display()
+        ));
+        assert_eq!(left, "");
+        bench.ok(args);
+        assert!(to.join("large.bin").exists());
+    }
+    assert_eq!(fs::read_to_string(there.join("mine.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(bench.data().join("restores")).unwrap().count(), 0);
 }

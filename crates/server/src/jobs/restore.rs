@@ -11,7 +11,7 @@ use undercroft_model::{
 };
 use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::restore::{
-    self, ElementOrder, Journal, JournalPlace, RestoreError, RestoreOrder, SAFETY_DAYS,
+    self, ElementOrder, Journal, JournalPlace, RestoreError, RestoreOrder, SAFETY_DAYS, TakeOutOrder,
 };
 use undercroft_worker::{Made, backup_report, chain};
 use uuid::Uuid;
@@ -360,11 +360,20 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<RestoreOutcome, Ended> {
         running.restart(wanted.elements.iter().map(|one| one.element));
-        let (place, folder, paths) = (self.workplace(vault), to.clone(), job.params.paths.clone());
-        let (id, skip_damaged) = (lease.id, job.params.skip_damaged);
         running.take_remarks();
+        let (place, folder, worker) = (self.workplace(vault), self.data.restores(), self.jobs.worker());
+        let order = TakeOutOrder {
+            id: lease.id,
+            site: job.site.id,
+            site_name: job.site.name.clone(),
+            env: job.env.name.clone(),
+            elements: wanted.elements,
+            paths: job.params.paths.clone(),
+            to: to.clone(),
+            skip_damaged: job.params.skip_damaged,
+        };
         let elements = self.at_work(lease, running, move |observer| {
-            restore::take_out(&wanted.elements, id, (&paths, skip_damaged), &folder, &place, observer)
+            restore::take_out(&order, &place, JournalPlace { folder: &folder, worker }, observer)
         });
         let elements = elements.await??;
         let elements = elements.into_iter().map(|(element, (archive, way))| {

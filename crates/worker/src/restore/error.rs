@@ -95,6 +95,10 @@ impl PartError {
                 | PartError::Git(GitError::Git(undercroft_site::git::GitError::Cancelled(_)))
                 | PartError::Stage(StageError::Cancelled(_))
                 | PartError::Prepare(PrepareError::Cancelled(_))
+                | PartError::TakeOut(
+                    TakeOutError::Stage(StageError::Cancelled(_))
+                        | TakeOutError::Prepare(PrepareError::Cancelled(_))
+                )
         )
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use objects::{What, folder as scratch, lay_out, remove as remove_scra
 pub use plan::plan;
 pub use recover::{Outcome, RecoverError, forget_litter, recover};
 pub use run::{Restored, check, restore};
-pub use take_out::take_out;
+pub use take_out::{TakeOutOrder, take_out};
 pub use undercroft_site::files::restore::now;
 
 /// For so many days a restore can be undone: what was there before is kept as long.

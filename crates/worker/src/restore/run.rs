@@ -176,7 +176,7 @@ pub fn restore(
 }
 
 /// Writes the journal down. As long as the restore is in hand, nobody takes it for one that was given up.
-fn begin(journal: &Journal, journals: JournalPlace<'_>) -> Result<Held, JournalError> {
+pub(super) fn begin(journal: &Journal, journals: JournalPlace<'_>) -> Result<Held, JournalError> {
     let path = Journal::path_of(journals.folder, journal.id);
     let taken = || JournalError::Io {
         action: "locking",

@@ -255,6 +255,16 @@ pub fn take_out(
     take_out::take_out(order, Source { vault, index, archive: order.archive, now: None }, observer)
 }
 
+impl TakeOut<'_> {
+    /// What [`take_out`] makes on the way: after a kill, [`clean_up`] removes it. What was in its place by then stays.
+    ///
+    /// # Errors
+    /// [`StageError`] if the way to the folder can't be followed.
+    pub fn staged(&self) -> Result<Staged, StageError> {
+        take_out::staged(self)
+    }
+}
+
 /// What is to be laid out elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub struct TakeOut<'a> {

@@ -23,7 +23,18 @@ use super::remove::remove;
 use super::shared::{Dress, Shared};
 use super::stage::{check_paths, resolve, wanted};
 use super::tally::Tally;
-use super::{Prepared, TakeOut};
+use super::{Prepared, Staged, TakeOut, Way};
+
+/// What is made on the way.
+pub fn staged(order: &TakeOut<'_>) -> Result<Staged, StageError> {
+    let place = resolve(order.to)?;
+    let stage = place.join(format!("{STAGE_PREFIX}{}", order.id));
+    let missing = place.ancestors().take_while(|path| !path.exists());
+    let mut parents: Vec<_> = missing.map(Path::to_owned).collect();
+    parents.reverse();
+    let (id, element, way) = (order.id, order.element, Way::Within);
+    Ok(Staged { id, element, place, way, stage, parents, partial: true, since: (0, 0) })
+}
 
 /// Takes it out.
 pub fn take_out(
@@ -32,13 +43,11 @@ pub fn take_out(
     observer: &dyn Observer,
 ) -> Result<Prepared, TakeOutError> {
     check_paths(order.only.unwrap_or_default(), false, source)?;
-    let to = resolve(order.to)?;
-    let made: Vec<_> = to.ancestors().take_while(|path| !path.exists()).map(Path::to_owned).collect();
-    for folder in made.iter().rev() {
+    let Staged { place: to, stage, parents: made, .. } = staged(order)?;
+    for folder in &made {
         DirBuilder::new().mode(0o755).create(folder).map_err(|source| denied(folder, source))?;
     }
     sweep(&to);
-    let stage = to.join(format!("{STAGE_PREFIX}{}", order.id));
     let done = lay_out_in(order, source, &to, &stage, observer);
     // What could not be removed is told by the failure before, or is removed the next time.
     let _ = remove_stage(&stage);
@@ -49,7 +58,7 @@ pub fn take_out(
         Ok(laid.prepared)
     });
     if dressed.is_err() {
-        made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+        made.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
     }
     dressed
 }
