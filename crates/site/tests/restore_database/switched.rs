@@ -271,3 +271,47 @@ fn keys_of_other_schemas_refer_to_what_is_live() {
         "{error}"
     );
 }
+
+#[test]
+fn rights_on_routines_stay_whether_or_not_the_routine_is_replaced() {
+    for way in [Way::Switch, Way::InPlace] {
+        let server = server();
+        server.run_sql(
+            "CREATE DATABASE shop; USE shop; CREATE PROCEDURE p() SELECT 1; CREATE FUNCTION f() RETURNS INT RETURN 1;
+             CREATE USER keeper@'%' IDENTIFIED BY 'secret'; GRANT ALL ON shop.* TO keeper@'%';
+             GRANT ALL ON `undercroft\\_%`.* TO keeper@'%'; CREATE USER reader@'%'",
+        );
+        let (whole, told) = (target(&server, "shop"), Told::default());
+        let dump = Dump::of(&whole);
+        server.run_sql(
+            "USE shop; DROP PROCEDURE p; CREATE PROCEDURE p() SELECT 2; CREATE PROCEDURE q() SELECT 3;
+             GRANT EXECUTE, ALTER ROUTINE ON PROCEDURE p TO reader@'%' WITH GRANT OPTION;
+             GRANT EXECUTE ON PROCEDURE q TO reader@'%'; GRANT EXECUTE ON FUNCTION f TO reader@'%'",
+        );
+        let granted = || server.query("SHOW GRANTS FOR reader@'%'");
+        let before = granted();
+        let order_whole = order(&whole, &dump, &told);
+        let staged = stage(&order_whole, ID, None, way).unwrap();
+        prepare(&staged, &order_whole).unwrap();
+        switch(&staged, &order_whole).unwrap();
+        let without_q: String =
+            before.lines().filter(|line| !line.contains("`q`")).map(|line| format!("{line}\n")).collect();
+        assert_eq!(granted(), without_q);
+        if way == Way::Switch {
+            switch_back(&staged, &order_whole).unwrap();
+            assert_eq!(granted(), before);
+            switch(&staged, &order_whole).unwrap();
+        }
+        clean_up(&staged, &order_whole).unwrap();
+        assert_is(&server, "shop", &dump);
+        assert_eq!(told.all(), "");
+
+        // An account that may not know of them says so, where it matters.
+        let account = target_of(&server, "shop", "keeper");
+        server.run_sql("USE shop; DROP PROCEDURE p; CREATE DEFINER = keeper@'%' PROCEDURE p() SELECT 2");
+        let order = Order { may_lose: true, ..order(&account, &dump, &told) };
+        restore(&order, None, way).unwrap();
+        let told = told.all();
+        assert!(told.ends_with("may not read mysql.procs_priv: f, p"), "{told}");
+    }
+}

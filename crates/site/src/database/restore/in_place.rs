@@ -1,11 +1,16 @@
 //! Loading a dump straight over the live schema.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::error::RestoreError;
+use super::grants::{give_back, grants};
 use super::hand::{Hand, target_in};
 use super::order::{Order, Staged};
 use super::prepare::{count, known_collation, load_into};
 use super::programs::{make, tell};
 use super::rename::{self, Patience};
+use super::same::Programs;
 use crate::database::load::Taken;
 use crate::database::quote;
 
@@ -31,11 +36,16 @@ pub(super) fn load_over(staged: &Staged, order: &Order<'_>, taken: &Taken) -> Re
 
 fn replace(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), RestoreError> {
     let staged = hand.staged;
+    let dropped = RefCell::new(BTreeSet::new());
+    let granted = if staged.only.is_none() { grants(hand)? } else { Some(Vec::new()) };
     rename::patiently(hand, Patience::Long, |hand| {
         hand.drop_triggers(&|_| true)?;
         hand.drop_views(&|_| true)?;
         hand.drop_events(&|_| true)?;
-        hand.drop_routines(&|_, _| true)?;
+        hand.drop_routines(&|kind, name| {
+            dropped.borrow_mut().insert((kind, name.to_owned()));
+            true
+        })?;
         drop_tables(hand)
     })?;
     let target = target_in(order.target, &staged.schema);
@@ -48,7 +58,10 @@ fn replace(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
     let statements = programs.iter().map(|statement| &statement[..]);
     loaded.changes.extend(make(hand, &target, statements, taken, Patience::Long)?);
     tell(&loaded.changes, order.observer);
-    Ok(())
+    let made = Programs::of(programs.iter().map(Vec::as_slice), "");
+    let replaced = dropped.into_inner().into_iter().filter(|(kind, name)| made.has(kind, name));
+    let replaced: Vec<String> = replaced.map(|(_, name)| name).collect();
+    give_back(hand, granted.as_deref(), &replaced)
 }
 
 /// Removes the live tables, also those that come back: what a killed process has asked for may still hold one, and

@@ -56,6 +56,8 @@ pub(super) enum Part {
     Default,
     /// A foreign key of a live table that stays, to one that is switched.
     ChildKey,
+    /// A statement that grants a right on a routine that was live, as its name; `unknown` if they can't be read.
+    Grant,
 }
 
 impl Part {
@@ -70,6 +72,7 @@ impl Part {
             Part::Key => "key",
             Part::Default => "default",
             Part::ChildKey => "child key",
+            Part::Grant => "grant",
         }
     }
 }

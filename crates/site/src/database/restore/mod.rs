@@ -6,6 +6,7 @@
 //! called again, by another process, after it was killed at any point.
 
 mod error;
+mod grants;
 mod hand;
 mod in_place;
 mod journal;

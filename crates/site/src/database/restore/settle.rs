@@ -1,5 +1,8 @@
 //! Making the live schema's triggers, views, routines and events what they are to be.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::error::RestoreError;
 use super::hand::{Hand, target_in};
 use super::journal::{self, Part};
@@ -20,7 +23,7 @@ pub(super) enum Wanted {
 }
 
 /// Removes what is not to be there or is otherwise, and makes what is missing. What is as it is to be is left alone.
-/// `live`: the statements of what is live, if that is known.
+/// `live`: what is live, if that is known. Gives the routines that were replaced.
 pub(super) fn settle(
     hand: &mut Hand<'_>,
     order: &Order<'_>,
@@ -28,7 +31,7 @@ pub(super) fn settle(
     wanted: Wanted,
     patience: Patience,
     live: Option<Programs>,
-) -> Result<(), RestoreError> {
+) -> Result<Vec<String>, RestoreError> {
     let collation = hand.collation()?;
     let new = statements(hand, Part::New)?;
     let statements = match wanted {
@@ -36,24 +39,32 @@ pub(super) fn settle(
         Wanted::Old => statements(hand, Part::Old)?,
     };
     let texts = |statements: &[Vec<u8>]| Programs::of(statements.iter().map(Vec::as_slice), &collation);
-    let live = live.map_or_else(|| read_live(hand, order, &collation), Ok)?;
-    let same = texts(&statements).same_as(&live);
+    let there = live.map_or_else(|| read_live(hand, order, &collation), Ok)?;
     let ours = [texts(&new), texts(&statements)];
+    let same = ours[1].same_as(&there);
     let goes = |kind: &'static str, name: &str| {
         let is_ours = wanted == Wanted::New || ours.iter().any(|programs| programs.has(kind, name));
         is_ours && !same.contains(&(kind, name.to_owned()))
     };
+    let dropped = RefCell::new(BTreeSet::new());
     patiently(hand, patience, |hand| {
         hand.drop_triggers(&|name| goes("TRIGGER", name))?;
         hand.drop_views(&|name| goes("VIEW", name))?;
         hand.drop_events(&|name| goes("EVENT", name))?;
-        Ok(hand.drop_routines(&goes)?)
+        Ok(hand.drop_routines(&|kind, name| {
+            let goes = goes(kind, name);
+            if goes {
+                dropped.borrow_mut().insert((kind, name.to_owned()));
+            }
+            goes
+        })?)
     })?;
     let live = target_in(order.target, &hand.staged.schema);
     let missing = statements.iter().map(Vec::as_slice).filter(|statement| !is_left_alone(statement, &same));
     let changes = make(hand, &live, missing, taken, patience)?;
     tell(&changes, hand.watch);
-    Ok(())
+    let replaced = dropped.into_inner().into_iter().filter(|(kind, name)| ours[1].has(kind, name));
+    Ok(replaced.map(|(_, name)| name).collect())
 }
 
 fn read_live(hand: &mut Hand<'_>, order: &Order<'_>, collation: &str) -> Result<Programs, RestoreError> {

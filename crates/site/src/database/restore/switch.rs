@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::RestoreError;
+use super::grants;
 use super::hand::{Hand, target_in};
 use super::in_place;
 use super::journal::{self, Note, Part, Phase, Whose};
@@ -20,6 +21,9 @@ use super::settle::{Wanted, settle};
 use crate::database::load::Taken;
 use crate::database::quote;
 use crate::database::wire::Connection;
+
+/// Noted where the account may not know which rights were granted.
+const UNKNOWN: &str = "unknown";
 
 /// Makes what was prepared live; in place, loads the dump over what is live. Can be called again after it was
 /// killed at any point or has finished, and then ends the same.
@@ -162,7 +166,9 @@ fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
     }
     mend_children(hand)?;
     // The triggers went when their tables did.
-    settle(hand, order, taken, Wanted::New, Patience::Long, noted.map(Programs::without_triggers))?;
+    let replaced =
+        settle(hand, order, taken, Wanted::New, Patience::Long, noted.map(Programs::without_triggers))?;
+    grant_again(hand, &replaced)?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?)
 }
 
@@ -177,8 +183,16 @@ fn back(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), Res
     })?;
     set_collation(hand, Part::OldCollation)?;
     mend_children(hand)?;
-    settle(hand, order, &as_it_was(taken), Wanted::Old, Patience::Long, None)?;
+    let replaced = settle(hand, order, &as_it_was(taken), Wanted::Old, Patience::Long, None)?;
+    grant_again(hand, &replaced)?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Prepared, watch)?)
+}
+
+/// Grants again what was granted on routines.
+fn grant_again(hand: &mut Hand<'_>, replaced: &[String]) -> Result<(), RestoreError> {
+    let notes = journal::read(&mut hand.connection, hand.staged, Part::Grant, hand.watch)?;
+    let is_known = !notes.iter().any(|(name, _)| name == UNKNOWN);
+    grants::give_back(hand, is_known.then_some(&notes), replaced)
 }
 
 /// What was there before is made again just as it was.
@@ -232,7 +246,13 @@ fn note_live(hand: &mut Hand<'_>, order: &Order<'_>) -> Result<Programs, Restore
         let keys = foreign_keys(definition).into_iter().filter(|key| hand.is_wanted(&key.parent));
         children.extend(keys.map(|key| (table.clone(), key.line)));
     }
+    // Rights on single tables stay with their names; those on routines do not.
+    let granted = match &only {
+        None => grants::grants(hand)?.unwrap_or_else(|| vec![(UNKNOWN.to_owned(), Vec::new())]),
+        Some(_) => Vec::new(),
+    };
     let connection: &mut Connection = &mut hand.connection;
+    journal::write(connection, staged, Part::Grant, &granted, watch)?;
     journal::write(connection, staged, Part::Old, &statements, watch)?;
     journal::write(connection, staged, Part::OldCollation, &[(collation, Vec::new())], watch)?;
     journal::write(connection, staged, Part::ChildKey, &children, watch)?;
