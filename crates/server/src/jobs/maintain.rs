@@ -7,7 +7,7 @@ use undercroft_catalog::{JobState, Site};
 use undercroft_model::Element;
 use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
 use undercroft_model::retention::Fate;
-use undercroft_vault::check::{self, Depth, VaultProof};
+use undercroft_vault::check::{self, Depth, Problems, VaultProof};
 use undercroft_vault::sweep::{self, Brake, SweepError, SweepPlan, SweepPolicy, Swept};
 use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::chain;
@@ -58,17 +58,19 @@ impl App {
             }
             Ok::<_, VaultError>(proof)
         });
-        let mut proof = proof.await??;
+        let proof = proof.await??;
+        let mut problems = Problems::default();
         for report in lost::lost(&known, &proof.recorded) {
-            proof.problems.push(lost::problem(report, &site.name));
+            problems.push(lost::problem(report, &site.name));
         }
+        problems.extend(proof.problems);
         let outcome = CheckOutcome {
-            clean: proof.is_clean(),
+            clean: problems.is_empty(),
             backups: proof.backups,
             packs: proof.packs,
             read: proof.read,
-            problems: proof.problems.list.iter().take(200).map(ToString::to_string).collect(),
-            problems_total: proof.problems.total,
+            problems: problems.list.iter().take(200).map(ToString::to_string).collect(),
+            problems_total: problems.total,
             notes: proof.notes,
         };
         let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
