@@ -97,8 +97,15 @@ fn folders_that_the_owner_can_not_open_are_refused_before_anything_is_done() {
     assert!(restore::switch(&staged, &Silent).is_err_and(|error| is_it(&error)));
     assert!(!site.join(".git/index.lock").exists());
     assert_same(&before, &seen(site));
-    // What nobody has to write into may be closed.
+    // What nobody has to write into may be closed, and another's.
     play.restore(&play.order("HEAD")).unwrap();
+    std::os::unix::fs::chown(site.join("sites/default"), Some(4242), None).unwrap();
+    std::os::unix::fs::chown(site.join("sites"), Some(0), Some(0)).unwrap();
+    chmod(&site.join("sites"), 0o555);
+    play.restore(&order).unwrap();
+    assert_eq!(mode(&site.join("sites")), 0o555);
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_same(&before, &seen(site));
 }
 
 #[test]

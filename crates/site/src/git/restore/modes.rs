@@ -77,11 +77,22 @@ fn folders(top: &Path, view: &View) -> BTreeSet<Vec<u8>> {
     found
 }
 
+/// The folders that something is made or removed in: not all of those above.
+fn changing(top: &Path, view: &View) -> BTreeSet<Vec<u8>> {
+    let there = folders(top, view);
+    let nearest = |path: &Vec<u8>| {
+        let ends = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let mut above = ends.chain([0]).filter_map(|end| path.get(..end));
+        above.find(|folder| there.contains(*folder)).map(<[u8]>::to_vec)
+    };
+    view.touched().into_iter().filter_map(nearest).collect()
+}
+
 /// Refuses folders in which the owner would have to lay something out, and can't.
 pub(super) fn check(desk: &Desk<'_>, view: &View) -> Result<(), RestoreError> {
     let Some(top) = &desk.repo.work_tree else { return Ok(()) };
     let all: Vec<_> =
-        folders(top, view).iter().map(|path| top.join(path_of(path)).into_os_string()).collect();
+        changing(top, view).iter().map(|path| top.join(path_of(path)).into_os_string()).collect();
     for folder in closed(desk, &all)? {
         let facts = fs::symlink_metadata(&folder);
         let can_be_opened =
@@ -106,9 +117,13 @@ pub(super) fn closed(desk: &Desk<'_>, folders: &[OsString]) -> Result<Vec<OsStri
     Ok(found)
 }
 
-/// Opens the closed ones among folders that are kept.
+/// Opens the closed ones among the owner's folders that are kept.
 pub(super) fn open(desk: &Desk<'_>, kept: &[Mode]) -> Result<(), RestoreError> {
-    let wanted = |mode: &&Mode| mode.folder && mode.bits & OPEN != OPEN;
+    let Some(top) = &desk.repo.work_tree else { return Ok(()) };
+    let owned = |mode: &Mode| {
+        fs::symlink_metadata(top.join(path_of(&mode.path))).is_ok_and(|facts| facts.uid() == desk.repo.owner)
+    };
+    let wanted = |mode: &&Mode| mode.folder && mode.bits & OPEN != OPEN && owned(mode);
     change(desk, kept.iter().filter(wanted).map(|mode| (mode, mode.bits | 0o700)))
 }
 
