@@ -393,3 +393,28 @@ fn damage_in_one_vault_is_told_and_leaves_the_other_sites_alone() {
     assert!(rebuilt.out().contains("blog.live") && rebuilt.out().contains("shop.live"), "{}", rebuilt.err());
     assert_eq!(bench.unpack("blog.live", "files", "got").join("a.txt").metadata().unwrap().len(), 3);
 }
+
+#[test]
+fn a_store_that_is_not_there_is_not_begun_anew() {
+    let bench = Bench::new();
+    add_small_site(&bench);
+    // Before the first backup there is nothing to check, sweep or undo, and nothing wrong either.
+    let checked = said(&bench, &["vault:check"]);
+    assert!(checked.contains("shop: there is no backup yet"), "{checked}");
+    said(&bench, &["vault:sweep"]);
+    let undone = bench.fails(["backup:restore", "shop.live", "--undo", "--yes"]);
+    assert!(undone.contains("shop.live has no backups yet, and was never restored"), "{undone}");
+
+    bench.back_up("shop.live");
+    let (store, away) = (bench.data().join("store"), bench.path("away"));
+    std::fs::rename(&store, &away).unwrap();
+    for command in ["backup:create shop.live", "vault:check shop", "vault:sweep shop"] {
+        let error = bench.fails(command.split(' '));
+        assert!(error.contains("is its disk mounted?"), "{command}: {error}");
+    }
+    assert_eq!(bench.files("shop.live", "files").len(), 1);
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&away, &store).unwrap();
+    bench.back_up("shop.live");
+    assert_eq!(bench.files("shop.live", "files").len(), 2);
+}

@@ -54,6 +54,7 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<(Vault, Made), Ended> {
         let site = backup.site.id;
+        self.has_begun(&backup.site).await?;
         let opener = Arc::clone(self);
         blocking(move || opener.data.keep_reserve(LITTLE))
             .await?

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use undercroft_catalog::{JobState, Site};
 use undercroft_model::Element;
 use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
@@ -20,6 +21,9 @@ use super::running::Running;
 use crate::app::{blocking, seconds};
 use crate::backups::{lost, standing::Standing};
 use crate::{ApiError, App};
+
+/// What is said of a vault that nobody needed yet.
+const NO_BACKUP: &str = "there is no backup yet";
 
 /// A sweep gives way to whoever waits for it; so often it looks.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
@@ -43,6 +47,12 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<(), Ended> {
         running.restart([Element::Files]);
+        if !self.has_begun(&site).await? {
+            let notes = vec![NO_BACKUP.to_owned()];
+            return self
+                .end_with(lease, &CheckOutcome { clean: true, notes, ..CheckOutcome::default() })
+                .await;
+        }
         let depth = if params.quick { Depth::Lists } else { Depth::Content };
         // What is known before the store is looked at has its record by then.
         let known = self.all_standings(site.id).await?;
@@ -83,6 +93,13 @@ impl App {
         self.end_well(lease).await
     }
 
+    /// Ends a job well, with what came of it.
+    async fn end_with(&self, lease: Lease, outcome: &impl Serialize) -> Result<(), Ended> {
+        let json = serde_json::to_value(outcome).map_err(|error| ApiError::internal(&error))?;
+        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        self.end_well(lease).await
+    }
+
     /// Noted, damage heals with the next backup that meets the same content.
     fn note_damage(&self, proof: &VaultProof) -> Result<(), VaultError> {
         if proof.damaged.is_empty() && proof.disproved.is_empty() {
@@ -104,6 +121,9 @@ impl App {
     ) -> Result<(), Ended> {
         running.restart([]);
         self.data.use_reserve_if_full();
+        if !self.has_begun(&site).await? {
+            return self.end_with(lease, &SweepOutcome::default()).await;
+        }
         let mut told = SweepOutcome::default();
         loop {
             let (opener, id) = (Arc::clone(self), site.id);

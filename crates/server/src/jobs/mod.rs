@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod backup;
+mod beginning;
 mod ended;
 mod maintain;
 mod recovery;

@@ -77,6 +77,10 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<(), Ended> {
         self.settle_environment((&job.site, &job.env), lease, running).await?;
+        if !self.has_begun(&job.site).await? {
+            let who = format!("{}.{}", job.site.name, job.env.name);
+            return Err(Ended::failed(format!("{who} has no backups yet, and was never restored.")));
+        }
         let opener = Arc::clone(self);
         let site = job.site.id;
         let vault = blocking(move || opener.vault(site)).await??;
