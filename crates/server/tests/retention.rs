@@ -321,7 +321,7 @@ async fn what_is_wrong_with_one_archive_is_not_told_of_another() {
         proven: "read".to_owned(),
         problems: problems.iter().map(|problem| (*problem).to_owned()).collect(),
         problems_total: problems.len() as u64,
-        notes: Vec::new(),
+        ..VerifiedArchive::default()
     };
     let (backup, catalog) = (entries[0].1.task_id, house.catalog().await);
     let told = async |archives: Vec<VerifiedArchive>| {

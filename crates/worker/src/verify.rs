@@ -222,8 +222,10 @@ impl Verifier<'_> {
             }
             Err(error) if error.is_cancelled() => return Err(Cancelled.into()),
             // That this account may not make a schema says nothing of the backup.
-            Err(error @ PartError::NotThere(_)) => verified.notes.push(not_restored(&error)),
-            Err(error) if is_about_the_server(&error) => verified.notes.push(not_restored(&error)),
+            Err(error) if matches!(error, PartError::NotThere(_)) || is_about_the_server(&error) => {
+                verified.notes.push(format!("it was read and not restored: {}", chain(&error)));
+                verified.untested = true;
+            }
             Err(error) => {
                 verified.problems_total += 1;
                 verified.problems.push(format!("it can't be restored: {}", chain(&error)));
@@ -269,10 +271,6 @@ fn without_archive(archive: String, element: &ElementReport) -> VerifiedArchive 
     verified
 }
 
-fn not_restored(error: &PartError) -> String {
-    format!("it was read and not restored: {}", chain(error))
-}
-
 fn is_missing(error: &VaultError) -> bool {
     matches!(error, VaultError::Store(undercroft_vault::store::StoreError::Missing { .. }))
 }
@@ -303,6 +301,6 @@ fn said(archive: &ArchiveRecord, proof: &ArchiveProof) -> VerifiedArchive {
         proven: format!("every byte read and hashed: {what}"),
         problems: proof.problems.list.iter().take(PROBLEMS_MAX).map(ToString::to_string).collect(),
         problems_total: proof.problems.total,
-        notes: Vec::new(),
+        ..VerifiedArchive::default()
     }
 }

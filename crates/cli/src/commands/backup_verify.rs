@@ -38,6 +38,13 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
         return Err(Failure::Interrupted);
     }
     if done.result.as_deref() == Some("succeeded") {
+        let mut archives = outcome.backups.iter().flat_map(|backup| &backup.archives);
+        if archives.any(|archive| archive.untested) {
+            context
+                .messages
+                .error_text("Every byte is there, but not all of it could be restored to prove it.");
+            return Err(Failure::Told);
+        }
         let count = outcome.backups.len();
         context.messages.notice(&match count {
             1 => format!("The backup of {} is good.", args.site_env),
@@ -48,7 +55,7 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
     context.messages.error_text(reason(&done));
     if outcome.backups.iter().any(|backup| !backup.good) {
         context.messages.notice(
-            "What is not damaged still restores: backup:restore and backup:get tell what they can't. What the site \
+            "What is not damaged still restores: backup:restore --skip-damaged leaves the rest as it is. What the site \
              still has heals with the next backup:create.",
         );
     }
@@ -74,7 +81,12 @@ fn tell(context: &Context, outcome: &VerifyOutcome) {
                 context.messages.warning(&format!("  and {more} more"));
             }
             for note in &archive.notes {
-                context.messages.notice(&format!("{}: {note}", archive.archive));
+                let text = format!("{}: {note}", archive.archive);
+                if archive.untested || archive.proven.is_empty() {
+                    context.messages.warning(&text);
+                } else {
+                    context.messages.notice(&text);
+                }
             }
         }
     }

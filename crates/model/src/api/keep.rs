@@ -98,6 +98,9 @@ pub struct VerifiedArchive {
     pub problems_total: u64,
     /// What could not be compared, and why.
     pub notes: Vec<String>,
+    /// Whether it was to be restored and compared, and could not be.
+    #[serde(default)]
+    pub untested: bool,
 }
 
 /// The `outcome` of `verify`.

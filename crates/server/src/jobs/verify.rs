@@ -112,6 +112,7 @@ impl App {
 }
 
 fn mark_of(backup: &VerifiedBackup, deep: bool) -> Marked {
+    let deep = deep && !backup.archives.iter().any(|archive| archive.untested);
     Marked::Proven {
         deep,
         good: backup.good,
