@@ -328,7 +328,7 @@ pub struct BackupRestore {
     /// Take the backup of another environment of the same site; credentials in settings files stay as they are here
     #[arg(long, value_name = "SITE.ENV")]
     pub from: Option<SiteEnv>,
-    /// Bring back what the last restore replaced
+    /// Bring back what the last restore replaced; again, and it is as after that restore
     #[arg(long, conflicts_with_all = ["element", "file", "from", "table", "path", "to", "search_replace"])]
     pub undo: bool,
     /// Bring back only this table; may be given several times

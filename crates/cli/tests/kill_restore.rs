@@ -246,7 +246,10 @@ impl Arena {
         if let Some(mending) = mending {
             mending.kill(&self.bench, ["backup:list", "shop.live"]);
         }
-        let began = !is_empty(&self.bench.data().join("restores"));
+        // A lock alone, or a journal that was never written to its end, is of a restore that had not begun.
+        let journals = fs::read_dir(self.bench.data().join("restores")).into_iter().flatten().flatten();
+        let began =
+            journals.into_iter().any(|entry| entry.path().extension().is_some_and(|end| end == "json"));
         let next = self.bench.run(["backup:list", "shop.live"]);
         let said = next.err();
         assert!(next.0.status.success(), "{said}");

@@ -37,6 +37,9 @@ pub async fn run(context: &Context, args: CatalogRebuild) -> Result<(), Failure>
     for problem in &rebuilt.problems {
         context.messages.warning(problem);
     }
+    for note in &rebuilt.notes {
+        context.messages.notice(&format!("{note}."));
+    }
     if new {
         context.messages.notice(
             "Passwords are not kept in the store, and paths are those of the old machine: before you back up or restore \

@@ -175,6 +175,8 @@ pub struct RebuiltObject {
     pub environments: Vec<RebuiltEnvironment>,
     /// What could not be taken in, and why.
     pub problems: Vec<String>,
+    /// What else there is, and is no trouble.
+    pub notes: Vec<String>,
 }
 
 /// An environment as the store tells of it.

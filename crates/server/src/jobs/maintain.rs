@@ -25,6 +25,20 @@ use crate::{ApiError, App};
 /// What is said of a vault that nobody needed yet.
 const NO_BACKUP: &str = "there is no backup yet";
 
+/// A text in which backups are named as commands know them: the vault has nothing but their ids.
+fn named(text: &str, known: &[Standing]) -> String {
+    known.iter().fold(text.to_owned(), |text, Standing { report, .. }| {
+        let id = format!("the backup {}", report.id);
+        match text.contains(&id) {
+            true => text.replace(
+                &id,
+                &format!("the backup {} of {}.{}", report.folder, report.site_name, report.env),
+            ),
+            false => text,
+        }
+    })
+}
+
 /// A sweep gives way to whoever waits for it; so often it looks.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -79,9 +93,9 @@ impl App {
             backups: proof.backups,
             packs: proof.packs,
             read: proof.read,
-            problems: problems.list.iter().take(200).map(ToString::to_string).collect(),
+            problems: problems.list.iter().take(200).map(|one| named(&one.to_string(), &known)).collect(),
             problems_total: problems.total,
-            notes: proof.notes,
+            notes: proof.notes.iter().map(|note| named(note, &known)).collect(),
         };
         let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
         self.catalog.set_outcome(lease.id, lease.fence, json).await?;
@@ -131,7 +145,8 @@ impl App {
             adopt_backups(&self.catalog, &vault, site.id).await?;
             let known = self.all_standings(site.id).await?;
             self.nothing_is_lost(&vault, &site, &known).await?;
-            let done = self.sweep_once(lease, &vault, &params, dry_run, running).await?;
+            let done = self.sweep_once(lease, &vault, &params, dry_run, running).await;
+            let done = done.map_err(|ended| Ended { reason: named(&ended.reason, &known), ..ended })?;
             let mut again = done.is_none();
             if let Some((plan, swept)) = &done {
                 again = swept.as_ref().is_some_and(|swept| swept.stopped);

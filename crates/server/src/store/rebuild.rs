@@ -80,8 +80,7 @@ impl App {
     async fn take_in(&self, id: Uuid, found: Vec<Found>, told: &mut RebuiltObject) -> Result<(), ApiError> {
         // The newest backup knows best what the site is called, and where it was.
         let Some(newest) = found.last() else {
-            told.problems
-                .push(format!("the vault {id} holds no backup: it is not known which site's it was"));
+            told.notes.push(format!("the vault {id} holds no backup any more: it is not known whose it was"));
             return Ok(());
         };
         let site = self.take_in_site(id, newest).await?;

@@ -13,6 +13,8 @@ pub const PROBLEMS_MAX: usize = 500;
 pub const HITS_MAX: usize = 100;
 /// So many files or tables are named of those that one problem hits in one archive.
 pub const SUBJECTS_MAX: usize = 100;
+/// So many archives, and of each so many files or tables, are named in a sentence.
+const TOLD: usize = 10;
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,10 +84,10 @@ impl fmt::Display for Problem {
             write!(f, "{object}: ")?;
         }
         f.write_str(&self.text)?;
-        for hit in &self.hits {
+        for hit in self.hits.iter().take(TOLD) {
             write!(f, "; {hit}")?;
         }
-        more(f, self.hits_total, self.hits.len(), "archives")
+        more(f, self.hits_total, self.hits.len().min(TOLD), "archives")
     }
 }
 
@@ -95,10 +97,10 @@ impl fmt::Display for Hit {
             (Some(backup), "") => write!(f, "hit: the backup {backup}")?,
             (_, archive) => write!(f, "hit: {archive}")?,
         }
-        for (n, subject) in self.subjects.iter().enumerate() {
+        for (n, subject) in self.subjects.iter().take(TOLD).enumerate() {
             write!(f, "{}{subject}", if n == 0 { ": " } else { ", " })?;
         }
-        more(f, self.subjects_total, self.subjects.len(), "others")?;
+        more(f, self.subjects_total, self.subjects.len().min(TOLD), "others")?;
         match &self.all_after {
             Some(after) => write!(f, " and everything after {after}"),
             None => Ok(()),
