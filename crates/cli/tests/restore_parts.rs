@@ -243,3 +243,40 @@ fn what_is_killed_while_it_takes_files_out_leaves_nothing_behind() {
     assert_eq!(fs::read_to_string(there.join("mine.txt")).unwrap(), "mine");
     assert_eq!(fs::read_dir(bench.data().join("restores")).unwrap().count(), 0);
 }
+
+/// What a restore brought back that had been missing goes again when it is undone, and nothing else does.
+#[test]
+fn what_was_missing_is_missing_again_once_its_restore_is_undone() {
+    let shop = Shop::new("root");
+    shop.server.run_sql("DROP TABLE shop.options; UPDATE shop.posts SET title = 'two'");
+    let tables = || shop.server.query("SHOW TABLES IN shop").replace('\n', " ");
+    shop.restore(&["--table=options", "--table=posts"]);
+    assert_eq!(shop.state(), "one one one one one");
+    for there in ["posts ", "options posts "] {
+        shop.restore(&["--undo"]);
+        assert_eq!(tables(), there);
+    }
+    shop.restore(&["--undo"]);
+    assert_eq!(shop.server.query("SELECT title FROM shop.posts"), "two\n");
+
+    let photo = shop.root.join("uploads/2025/photo.jpg");
+    fs::remove_file(&photo).unwrap();
+    fs::write(shop.root.join("uploads/logo.svg"), "two").unwrap();
+    shop.restore(&["--path=2025/photo.jpg", "--path=logo.svg"]);
+    assert_eq!(fs::read_to_string(&photo).unwrap(), "one\n");
+    shop.restore(&["--undo"]);
+    assert!(!photo.exists());
+    assert_eq!(fs::read_to_string(shop.root.join("uploads/logo.svg")).unwrap(), "two");
+    shop.restore(&["--undo"]);
+    assert_eq!(fs::read_to_string(&photo).unwrap(), "one\n");
+}
+
+#[test]
+fn a_view_that_broke_with_its_table_stands_in_no_restores_way() {
+    let shop = Shop::new("root");
+    shop.server.run_sql("CREATE VIEW shop.titles AS SELECT title FROM shop.posts");
+    shop.bench.back_up("shop.live");
+    shop.server.run_sql("DROP TABLE shop.posts");
+    shop.restore(&["--element=database"]);
+    assert_eq!(shop.server.query("SELECT title FROM shop.titles"), "one\n");
+}

@@ -9,6 +9,7 @@ use undercroft_model::api::{ElementChanges, RestoreOutcome, RestoreParams};
 use undercroft_model::{
     BackupReport, CodeSource, Element, ElementSet, ElementState, EnvSettings, Facts, KeepFor,
 };
+use undercroft_site::database::IN_A_COMMENT;
 use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::restore::{
     self, ElementOrder, Journal, JournalPlace, RestoreError, RestoreOrder, SAFETY_DAYS, TakeOutOrder,
@@ -462,6 +463,8 @@ fn lost_for_good(report: &BackupReport, job: &RestoreJob, wanted: &Wanted) -> Ve
         let spared = spared_tables(one.facts.as_ref(), wanted);
         let gone = one
             .lost()
+            // A view that something broken has broken, too, is in the safety backup for whoever wants it.
+            .filter(|remark| !remark.text.contains(IN_A_COMMENT))
             .filter(|remark| is_replaced(&remark.subject, live, paths) && !spared.contains(&remark.subject));
         lost.extend(gone.map(|remark| match remark.subject.as_str() {
             "" => format!("{element}: {}", remark.text),

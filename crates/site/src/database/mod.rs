@@ -27,7 +27,7 @@ mod survey;
 mod wire;
 
 pub use check::SqlCheck;
-pub use dump::END_MARK;
+pub use dump::{END_MARK, IN_A_COMMENT};
 pub use error::DatabaseError;
 pub use load::Rewrite;
 pub use probe::{Probe, probe};

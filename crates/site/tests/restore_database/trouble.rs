@@ -131,18 +131,20 @@ fn killed_while_switching_it_goes_on_or_back() {
     let (whole, told) = (target(&server, "shop"), Told::default());
     let order_now = order(&whole, &dump, &told);
     let staged = stage(&order_now, ID, None, Way::Switch).unwrap();
-    let mut half = 0;
-    for limit in 1.. {
+    let (mut half, mut limit) = (0, 0);
+    for round in 1.. {
+        // Every moment at first, where most is decided, and then some of them.
+        limit += 1 + limit / 60;
         prepare(&staged, &order_now).unwrap();
         let cut = Cut::after(&server, limit);
         let through = cut.target(&server);
         let result = switch(&staged, &order(&through, &dump, &told));
         half += usize::from(matches!(result, Err(RestoreError::HalfSwitched { .. })));
         let is_done = result.is_ok() && !cut.was_cut();
-        if limit % 2 == 0 || is_done {
+        if round % 2 == 0 || is_done {
             switch(&staged, &order_now).unwrap();
         }
-        if limit % 4 != 2 {
+        if round % 4 != 2 {
             // Back, from halfway or from the end, itself cut and called again.
             let cut = Cut::after(&server, limit);
             let through = cut.target(&server);
@@ -157,7 +159,7 @@ fn killed_while_switching_it_goes_on_or_back() {
             assert_is(&server, "shop", &live);
         }
         if is_done {
-            assert!(half > 20, "only {half} of {limit}");
+            assert!(half > 20, "only {half} of {round}");
             return;
         }
     }

@@ -26,6 +26,7 @@ pub(super) use context::{Context, ELEMENT, Tally};
 pub use frame::END_MARK;
 pub(super) use program::NOT_IN_DUMP;
 pub(super) use table::{content, has_rows, is_in_snapshot};
+pub use view::IN_A_COMMENT;
 
 use super::error::DatabaseError;
 use super::objects::{Objects, TableInfo, ViewInfo};

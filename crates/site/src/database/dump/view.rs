@@ -10,6 +10,9 @@ use crate::database::objects::ViewInfo;
 use crate::database::quote;
 use crate::database::wire::Connection;
 
+/// Said of what can't be used as it is: nothing of it is lost, and whoever reads the dump can make it again.
+pub const IN_A_COMMENT: &str = "its definition is in the dump as a comment only";
+
 /// Writes placeholders for all views.
 pub(super) fn write_placeholders(
     context: &Context<'_>,
@@ -61,10 +64,7 @@ pub(super) fn write_view(
     };
     let definition = record.bytes("Create View").unwrap_or_default();
     if let Some(words) = flaw(context, connection, record.warnings, &quoted)? {
-        context.lost(
-            &view.name,
-            format!("the view can't be used, so its definition is in the dump as a comment only: {words}"),
-        );
+        context.lost(&view.name, format!("the view can't be used, so {IN_A_COMMENT}: {words}"));
         context.tally().lost.views += 1;
         out.push(format!("/*!50001 DROP VIEW IF EXISTS {quoted}*/;\n"));
         for line in definition.split(|byte| *byte == b'\n') {
