@@ -73,6 +73,22 @@ impl Fetcher {
         });
         bad.map_or(result, |fragment| Err(self.packs.damaged(&fragment)))
     }
+
+    /// Appends a fragment's raw bytes; false, and nothing is appended, if it is missing or
+    /// [damaged](VaultError::is_damage).
+    ///
+    /// # Errors
+    /// [`VaultError`] if something else is in the way.
+    pub fn raw_if_whole(&mut self, fragment: &FragmentRef, out: &mut Vec<u8>) -> Result<bool, VaultError> {
+        let start = out.len();
+        match self.raw(std::slice::from_ref(fragment), out) {
+            Err(error) if error.is_damage() => {
+                out.truncate(start);
+                Ok(false)
+            }
+            other => other.map(|()| true),
+        }
+    }
 }
 
 impl Packs {

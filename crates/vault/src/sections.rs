@@ -111,12 +111,9 @@ impl Sections {
                     return Err(Cancelled.into());
                 }
                 raw.clear();
-                match fetcher.raw(std::slice::from_ref(fragment), &mut raw) {
-                    Err(error) if error.is_damage() => {
-                        damaged.push(place);
-                        break;
-                    }
-                    other => other?,
+                if !fetcher.raw_if_whole(fragment, &mut raw)? {
+                    damaged.push(place);
+                    break;
                 }
             }
         }

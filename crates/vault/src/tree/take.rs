@@ -196,13 +196,8 @@ impl Run {
         }
         raw.bytes.clear();
         for (n, fragment) in batch.iter().zip(&fragments) {
-            let start = raw.bytes.len();
-            match fetcher.raw(std::slice::from_ref(fragment), &mut raw.bytes) {
-                Err(error) if error.is_damage() => {
-                    raw.bytes.truncate(start);
-                    raw.holes.push(*n);
-                }
-                other => other?,
+            if !fetcher.raw_if_whole(fragment, &mut raw.bytes)? {
+                raw.holes.push(*n);
             }
         }
         Ok(raw)
