@@ -7,7 +7,8 @@ use undercroft_catalog::{Environment, JobState, Site};
 use undercroft_model::{
     BackupFolder, BackupKind, BackupReport, Cancelled, Element, ElementSet, ElementState, KeepFor, Observer,
 };
-use undercroft_vault::Vault;
+use undercroft_vault::store::StoreError;
+use undercroft_vault::{Vault, VaultError};
 use undercroft_worker::{BackupError, BackupOrder, Earlier, Made, Workplace, back_up};
 
 use super::Lease;
@@ -54,13 +55,19 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<(Vault, Made), Ended> {
         let site = backup.site.id;
-        self.has_begun(&backup.site).await?;
         let opener = Arc::clone(self);
         blocking(move || opener.data.keep_reserve(LITTLE))
             .await?
             .map_err(|error| Ended::failed(error.to_string()))?;
         let opener = Arc::clone(self);
-        let vault = blocking(move || opener.vault_to_write(site)).await??;
+        let vault = match blocking(move || opener.vault(site)).await? {
+            Err(VaultError::Store(StoreError::Missing { .. })) => {
+                self.has_begun(&backup.site).await?;
+                let maker = Arc::clone(self);
+                blocking(move || maker.vault_to_write(site)).await??
+            }
+            other => other?,
+        };
         adopt_backups(&self.catalog, &vault, site).await?;
         let order = self.order(lease, backup, &vault).await?;
         let place = self.workplace(vault.clone());

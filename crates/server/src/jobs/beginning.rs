@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use undercroft_catalog::Site;
+use undercroft_vault::store::StoreError;
+use undercroft_vault::{Vault, VaultError};
 
 use super::ended::Ended;
 use crate::App;
@@ -10,6 +12,15 @@ use crate::app::blocking;
 use crate::backups::lost;
 
 impl App {
+    /// A site's vault, opened; `None` if there is [none yet](Self::has_begun). The store is listed only if it does not open.
+    pub(super) async fn vault_if_begun(self: &Arc<Self>, site: &Site) -> Result<Option<Vault>, Ended> {
+        let (app, id) = (Arc::clone(self), site.id);
+        match blocking(move || app.vault(id)).await? {
+            Err(VaultError::Store(StoreError::Missing { .. })) if !self.has_begun(site).await? => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+
     /// Whether the store has anything of a site. Refuses where it has nothing and should have: a store whose disk is not
     /// mounted must not be begun anew.
     pub(super) async fn has_begun(self: &Arc<Self>, site: &Site) -> Result<bool, Ended> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
 use undercroft_catalog::{JobState, Site};
 use undercroft_model::Element;
 use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
@@ -18,9 +17,9 @@ use super::Lease;
 use super::abandoned::adopt_backups;
 use super::ended::Ended;
 use super::running::Running;
+use crate::App;
 use crate::app::{blocking, seconds};
 use crate::backups::{lost, standing::Standing};
-use crate::{ApiError, App};
 
 /// What is said of a vault that nobody needed yet.
 const NO_BACKUP: &str = "there is no backup yet";
@@ -97,20 +96,12 @@ impl App {
             problems_total: problems.total,
             notes: proof.notes.iter().map(|note| named(note, &known)).collect(),
         };
-        let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
-        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        self.write_outcome(lease, &outcome).await?;
         if !outcome.clean {
             let reason =
                 format!("{} things are wrong in the vault of {}.", outcome.problems_total, site.name);
             return Err(Ended { state: JobState::Failed, reason });
         }
-        self.end_well(lease).await
-    }
-
-    /// Ends a job well, with what came of it.
-    async fn end_with(&self, lease: Lease, outcome: &impl Serialize) -> Result<(), Ended> {
-        let json = serde_json::to_value(outcome).map_err(|error| ApiError::internal(&error))?;
-        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
         self.end_well(lease).await
     }
 
@@ -135,13 +126,11 @@ impl App {
     ) -> Result<(), Ended> {
         running.restart([]);
         self.data.use_reserve_if_full();
-        if !self.has_begun(&site).await? {
-            return self.end_with(lease, &SweepOutcome::default()).await;
-        }
         let mut told = SweepOutcome::default();
         loop {
-            let (opener, id) = (Arc::clone(self), site.id);
-            let vault = blocking(move || opener.vault(id)).await??;
+            let Some(vault) = self.vault_if_begun(&site).await? else {
+                return self.end_with(lease, &SweepOutcome::default()).await;
+            };
             adopt_backups(&self.catalog, &vault, site.id).await?;
             let known = self.all_standings(site.id).await?;
             self.nothing_is_lost(&vault, &site, &known).await?;
@@ -172,8 +161,7 @@ impl App {
             *fence = Some(lease.fence);
         }
         self.keep_reserve().await;
-        let json = serde_json::to_value(&told).map_err(|error| ApiError::internal(&error))?;
-        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
+        self.write_outcome(lease, &told).await?;
         if running.was_stopped() {
             return Err(Ended::cancelled());
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use tokio::time::Instant;
 use undercroft_catalog::{CatalogError, Claim, Job, JobKind, JobState, NewJob, Site};
 use undercroft_model::Observer;
@@ -96,6 +97,24 @@ impl App {
             Work::Sweep(site, params) => self.run_sweep(lease, site, params, false, running, fence).await,
             Work::PlanSweep(site, params) => self.run_sweep(lease, site, params, true, running, fence).await,
         }
+    }
+
+    /// Writes down what came of a job, before it ends.
+    pub(super) async fn write_outcome(&self, lease: Lease, outcome: &impl Serialize) -> Result<(), Ended> {
+        let json = serde_json::to_value(outcome).map_err(|error| ApiError::internal(&error))?;
+        Ok(self.catalog.set_outcome(lease.id, lease.fence, json).await?)
+    }
+
+    /// Writes down that a job succeeded.
+    pub(super) async fn end_well(&self, lease: Lease) -> Result<(), Ended> {
+        let end = (JobState::Succeeded, "");
+        Ok(self.catalog.end_job(lease.id, Some(lease.fence), end, self.seconds()).await?)
+    }
+
+    /// Ends a job well, with what came of it.
+    pub(super) async fn end_with(&self, lease: Lease, outcome: &impl Serialize) -> Result<(), Ended> {
+        self.write_outcome(lease, outcome).await?;
+        self.end_well(lease).await
     }
 
     pub(super) async fn wait_for_turn(self: &Arc<Self>, id: Uuid, running: &Running) -> Result<Lease, Ended> {

@@ -12,8 +12,8 @@ use undercroft_worker::{VerifyError, VerifyOrder, chain, verify};
 use super::Lease;
 use super::ended::Ended;
 use super::running::Running;
+use crate::App;
 use crate::app::blocking;
-use crate::{ApiError, App};
 
 /// What a verify job is to do.
 pub struct VerifyJob {
@@ -91,8 +91,7 @@ impl App {
         let read = read.await?;
         let backups = std::mem::take(&mut *proven.lock().unwrap_or_else(PoisonError::into_inner));
         let outcome = VerifyOutcome { backups };
-        let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
-        let told = self.catalog.set_outcome(lease.id, lease.fence, json).await;
+        let told = self.write_outcome(lease, &outcome).await;
         read?;
         told?;
         let bad = outcome.backups.iter().filter(|backup| !backup.good).count();

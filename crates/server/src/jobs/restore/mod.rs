@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-use undercroft_catalog::{Environment, JobState, Site};
+use undercroft_catalog::{Environment, Site};
 use undercroft_model::api::{ElementChanges, RestoreOutcome, RestoreParams};
 use undercroft_model::{Element, ElementState};
 use undercroft_vault::{Vault, VaultError};
@@ -15,8 +15,7 @@ use uuid::Uuid;
 use super::Lease;
 use super::ended::Ended;
 use super::running::Running;
-use crate::app::blocking;
-use crate::{ApiError, App};
+use crate::App;
 
 mod safety;
 mod wanted;
@@ -67,13 +66,10 @@ impl App {
         running: &Arc<Running>,
     ) -> Result<(), Ended> {
         self.settle_environment((&job.site, &job.env), lease, running).await?;
-        if !self.has_begun(&job.site).await? {
+        let Some(vault) = self.vault_if_begun(&job.site).await? else {
             let who = format!("{}.{}", job.site.name, job.env.name);
             return Err(Ended::failed(format!("{who} has no backups yet, and was never restored.")));
-        }
-        let opener = Arc::clone(self);
-        let site = job.site.id;
-        let vault = blocking(move || opener.vault(site)).await??;
+        };
         let mut wanted = self.wanted(&job, &vault).await?;
         let mut left = None;
         if job.params.to.is_some() && (job.dry_run || wanted.elements.len() > 1) {
@@ -93,20 +89,12 @@ impl App {
             let notes = self.safety_backup(lease, &job, &mut wanted, running).await?;
             self.restore_into_place(lease, job, wanted, (vault, notes), running, &mut left).await?
         };
-        let json = serde_json::to_value(&outcome).map_err(|error| ApiError::internal(&error))?;
-        self.catalog.set_outcome(lease.id, lease.fence, json).await?;
-        self.end_well(lease).await?;
+        self.end_with(lease, &outcome).await?;
         // What is left over is removed by whoever finds the journal.
         if left.is_none() {
             self.forget_journal(lease.id);
         }
         Ok(())
-    }
-
-    /// Writes down that a job succeeded.
-    pub(super) async fn end_well(&self, lease: Lease) -> Result<(), Ended> {
-        let end = (JobState::Succeeded, "");
-        Ok(self.catalog.end_job(lease.id, Some(lease.fence), end, self.seconds()).await?)
     }
 
     fn restore_order(lease: Lease, job: RestoreJob, wanted: Wanted) -> RestoreOrder {
