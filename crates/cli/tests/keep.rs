@@ -170,6 +170,19 @@ fn what_was_not_read_is_not_called_good() {
 }
 
 #[test]
+fn of_all_backups_is_proven_what_each_of_them_has() {
+    let bench = Bench::new();
+    add_small_site(&bench);
+    bench.back_up("shop.live");
+    bench.ok(["backup:create", "shop.live", "--element=code"]);
+    let told = said(&bench, &["backup:verify", "shop.live", "--all", "--element=files"]);
+    assert!(told.contains("_backup holds nothing of what is asked for"), "{told}");
+    assert!(told.contains("The backup of shop.live is good"), "{told}");
+    let told = bench.fails(["backup:verify", "shop.live", "--element=files"]);
+    assert!(told.contains("1 of 1 backups of shop.live have no files"), "{told}");
+}
+
+#[test]
 fn archives_are_browsed_and_compared_without_being_unpacked() {
     let bench = Bench::new();
     let (_, older, newer) = two_backups(&bench);

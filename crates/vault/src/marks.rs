@@ -22,8 +22,11 @@ pub enum MarkError {
     /// The vault failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The sweep has begun to remove the backup, or has removed it.
-    #[error("the backup {backup} can't be brought back or kept any more: the sweep has begun to remove it")]
+    /// The sweep has begun to remove the backup, or its record is gone.
+    #[error(
+        "the backup {backup} can't be brought back or kept any more: a sweep has begun to remove it, or its record is \
+         gone (vault:check tells which)"
+    )]
     TooLate {
         /// The backup.
         backup: Uuid,

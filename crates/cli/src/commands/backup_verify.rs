@@ -45,7 +45,7 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
                 .error_text("Every byte is there, but not all of it could be restored to prove it.");
             return Err(Failure::Told);
         }
-        let count = outcome.backups.len();
+        let count = outcome.backups.iter().filter(|backup| backup.was_read()).count();
         context.messages.notice(&match count {
             1 => format!("The backup of {} is good.", args.site_env),
             _ => format!("All {count} backups of {} are good.", args.site_env),
@@ -65,7 +65,11 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
 fn tell(context: &Context, outcome: &VerifyOutcome) {
     for backup in &outcome.backups {
         if !backup.was_read() {
-            context.messages.warning(&format!("Nothing of {} was read.", backup.folder));
+            let text = match backup.archives.is_empty() {
+                true => format!("{} holds nothing of what is asked for.", backup.folder),
+                false => format!("Nothing of {} was read.", backup.folder),
+            };
+            context.messages.warning(&text);
         }
         for archive in &backup.archives {
             if archive.problems_total > 0 {

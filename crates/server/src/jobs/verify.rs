@@ -69,7 +69,7 @@ impl App {
             env: env.name,
             settings: env.settings,
             backups,
-            elements: params.elements,
+            elements: params.elements.clone(),
             deep,
         };
         let proven = Arc::<Mutex<Vec<_>>>::default();
@@ -99,9 +99,12 @@ impl App {
             let reason = format!("{bad} of {} backups of {who} are damaged.", outcome.backups.len());
             return Err(Ended { state: JobState::Failed, reason });
         }
-        let unread = outcome.backups.iter().filter(|backup| !backup.was_read()).count();
-        if unread > 0 {
-            let all = outcome.backups.len();
+        let all = outcome.backups.len();
+        let unread: Vec<_> = outcome.backups.iter().filter(|backup| !backup.was_read()).collect();
+        // Who asks for all backups asks for what there is in each of them.
+        let is_missed = |backup: &&VerifiedBackup| !params.all || !backup.archives.is_empty();
+        if unread.len() == all || unread.iter().any(is_missed) {
+            let unread = unread.len();
             return Err(Ended::failed(format!(
                 "{unread} of {all} backups of {who} have no {asked}: nothing of them was read."
             )));

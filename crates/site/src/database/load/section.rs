@@ -235,9 +235,9 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
         self.execute(&statement).map(drop)
     }
 
-    /// Dumps turn unique checks off, which makes MariaDB of 10.7 and later keep and sort all of an empty table's
-    /// rows beside it before they are written: for rows that come in their order, with keys that are made later,
-    /// three times the work.
+    /// Dumps turn unique checks off, which makes MariaDB since 10.6 keep and sort all of an empty table's rows beside
+    /// it before they are written (MDEV-515): more work, not less, for rows that come in their order, with keys that
+    /// are made later.
     fn keep_checks(&mut self, setting: &[u8], plain: bool) -> Result<(), RestoreError> {
         if !Tokens::of(setting, plain).any(|token| token.is("UNIQUE_CHECKS")) {
             return Ok(());
