@@ -67,6 +67,16 @@ fn what_makes_no_sense_is_refused_with_status_one() {
         (&["site:list", "--field=bogus"], "The requested field, 'bogus', is not defined."),
         (&["env:update", "shop.live"], "Nothing was asked to be changed"),
         (&["backup:craete", "shop.live"], "backup:create"),
+        (
+            &["backup:restore", "shop.live", "--element=files", "--search-replace", "a", "b"],
+            "so --search-replace says nothing",
+        ),
+        (&["backup:restore", "shop.live", "--element=files", "--remove-untracked"], "says nothing"),
+        (
+            &["backup:restore", "shop.live", "--file=shop_test_2026-11-24T01-44-57_UTC_files.tar.gz"],
+            "--from=shop.test takes it",
+        ),
+        (&["backup:verify", "shop.live"], "shop.live has no backups"),
     ] {
         let error = bench.fails(args);
         assert!(error.contains(told), "{args:?}: {error}");

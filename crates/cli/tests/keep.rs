@@ -157,16 +157,22 @@ fn what_was_not_read_is_not_called_good() {
     // An element that could not be captured is told; the others are proven.
     fs::rename(site.join("uploads"), site.join("away")).unwrap();
     bench.fails(["backup:create", "shop.live"]);
-    let told = said(&bench, &["backup:verify", "shop.live"]);
+    let told = bench.fails(["backup:verify", "shop.live"]);
     assert!(
         told.contains("_files.tar.gz: there is nothing to read, since it could not be backed up"),
         "{told}"
     );
     assert!(told.contains("_code.tar.gz is good") && !told.contains("_files.tar.gz is good"), "{told}");
+    assert!(
+        told.contains("it is not whole") && told.contains("_files.tar.gz could not be backed up"),
+        "{told}"
+    );
     let told = bench.fails(["backup:verify", "shop.live", "--all", "--element=files"]);
     assert!(told.contains("1 of 2 backups of shop.live have no files"), "{told}");
     let verified = bench.ok(["backup:list", "shop.live", "--field=verified"]);
     assert_eq!(verified, "read\n\n\n", "no proof of what was not read, nor against it");
+    // Of older backups that is known: a look at all of them is no failure for that.
+    said(&bench, &["backup:verify", "shop.live", "--all"]);
 }
 
 #[test]
@@ -180,6 +186,12 @@ fn of_all_backups_is_proven_what_each_of_them_has() {
     assert!(told.contains("The backup of shop.live is good"), "{told}");
     let told = bench.fails(["backup:verify", "shop.live", "--element=files"]);
     assert!(told.contains("1 of 1 backups of shop.live have no files"), "{told}");
+    // The list says so at a glance.
+    said(&bench, &["backup:verify", "shop.live"]);
+    let told = said(&bench, &["backup:list", "shop.live"]);
+    assert!(told.contains("Proven good: 1 of 2 backups"), "{told}");
+    let folder = bench.ok(["backup:list", "shop.live", "--field=folder"]);
+    assert!(told.contains(folder.lines().next().unwrap()), "{told}");
 }
 
 #[test]

@@ -132,5 +132,5 @@ fn a_database_that_is_gone_fails_its_element_and_nothing_else() {
     assert_eq!(bench.files("shop.live", "files").len(), 2);
     assert!(bench.archive("shop.live", &names[0]) == bytes);
     let error = bench.fails(["backup:create", "shop.live", "--element=db"]);
-    assert!(error.contains("No backup of the live environment was made"), "{error}");
+    assert!(error.contains("No backup of shop.live was made"), "{error}");
 }

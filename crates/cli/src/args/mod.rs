@@ -77,7 +77,12 @@ pub enum Command {
     #[command(name = "backup:create")]
     BackupCreate(BackupCreate),
     /// List an environment's backups, newest first
-    #[command(name = "backup:list", visible_alias = "backups")]
+    #[command(
+        name = "backup:list",
+        visible_alias = "backups",
+        after_help = "Fields: file, size, date, expiry, initiator; asked for by --fields: folder, state, kept, verified, \
+                      moment, type, id"
+    )]
     BackupList(BackupList),
     /// Show one archive of a backup: what is in it, and what is not
     #[command(name = "backup:info")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use undercroft_model::api::{ExportParams, Workflow};
+use undercroft_model::api::{ExportParams, SiteObject, Workflow};
 use undercroft_model::{BackupReport, Element, ElementReport, ElementSet, ElementState, EnvName, Remark};
 
 use super::follow::follow;
@@ -31,12 +31,16 @@ pub async fn run(context: &Context, args: BackupCreate) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let workflow = context.client.create_backup(site.id, &env, &params).await?;
     let done = follow(context, &site, workflow, &mut stop, "Nothing of this backup will be kept.").await?;
-    conclude(context, &env, &done)?;
+    conclude(context, (&site, &env), &done)?;
     remind_of_key(context).await
 }
 
 /// Tells how it came out.
-fn conclude(context: &Context, env: &EnvName, workflow: &Workflow) -> Result<(), Failure> {
+fn conclude(
+    context: &Context,
+    (site, env): (&SiteObject, &EnvName),
+    workflow: &Workflow,
+) -> Result<(), Failure> {
     let messages = &context.messages;
     let reason = workflow.final_task.as_ref().map_or("", |task| task.reason.as_str());
     if workflow.result.as_deref() == Some("aborted") {
@@ -45,7 +49,7 @@ fn conclude(context: &Context, env: &EnvName, workflow: &Workflow) -> Result<(),
     }
     let Some(report) = &workflow.backup else {
         let reason = if reason.is_empty() { "Workflow failed." } else { reason };
-        messages.error_text(&format!("No backup of the {env} environment was made.\n{reason}"));
+        messages.error_text(&format!("No backup of {}.{env} was made.\n{reason}", site.name));
         return Err(Failure::Told);
     };
     for (element, one) in &report.elements {
@@ -60,7 +64,7 @@ fn conclude(context: &Context, env: &EnvName, workflow: &Workflow) -> Result<(),
         |state| report.elements.iter().filter(move |(_, one)| one.state == state).map(|(e, _)| e.to_string());
     let failed: Vec<_> = bad(ElementState::Failed).collect();
     let partial: Vec<_> = bad(ElementState::Incomplete).collect();
-    let mut text = format!("The backup of the {env} environment is not whole.");
+    let mut text = format!("The backup of {}.{env} is not whole.", site.name);
     if !failed.is_empty() {
         text.push_str(&format!(" Failed: {}.", failed.join(", ")));
     }

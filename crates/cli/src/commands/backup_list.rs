@@ -9,12 +9,13 @@ use crate::args::BackupList;
 use crate::error::Failure;
 use crate::output::{Column, Rows, Value, human_time};
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     Column::new("file", "Filename"),
     Column::new("size", "Size"),
     Column::new("date", "Date"),
     Column::new("expiry", "Expiry"),
     Column::new("initiator", "Initiator"),
+    Column::on_request("folder", "Backup"),
     Column::on_request("state", "State"),
     Column::on_request("kept", "Kept"),
     Column::on_request("verified", "Verified"),
@@ -46,6 +47,9 @@ pub async fn run(context: &Context, args: BackupList) -> Result<(), Failure> {
     for entry in one_a_backup(&entries) {
         tell(context, entry);
     }
+    if let Some(text) = proofs(&entries) {
+        context.messages.notice(&text);
+    }
     Ok(())
 }
 
@@ -56,6 +60,23 @@ fn one_a_backup(entries: &[(String, CatalogEntry)]) -> impl Iterator<Item = &Cat
         .iter()
         .map(|(_, entry)| entry)
         .filter(move |entry| entry.folder != std::mem::replace(&mut last, &entry.folder))
+}
+
+/// How many backups are proven, and how the newest of these is; nothing where none is.
+fn proofs(entries: &[(String, CatalogEntry)]) -> Option<String> {
+    let all = one_a_backup(entries).count();
+    let mut good =
+        one_a_backup(entries).filter(|entry| entry.proven.as_ref().is_some_and(|proven| proven.good));
+    let newest = good.next()?;
+    let how = match newest.proven.as_ref()? {
+        ProvenObject { deep: true, .. } => "restored and compared",
+        _ => "every byte read",
+    };
+    Some(format!(
+        "Proven good: {} of {all} backups; of these {} is the newest ({how}). --fields=file,state,verified shows each.",
+        good.count() + 1,
+        newest.folder
+    ))
 }
 
 /// Tells what the usual columns have no room for: that a backup is kept otherwise than it was asked for when it was
@@ -135,6 +156,7 @@ pub fn cells(id: &str, entry: &CatalogEntry) -> Vec<(&'static str, Value)> {
         ("expiry", expiry(entry)),
         ("initiator", initiator.into()),
         ("url", Value::Null),
+        ("folder", entry.folder.clone().into()),
         ("type", element.into()),
         ("state", state(entry.state).into()),
         ("kept", Value::human(entry.kept.why.as_str(), kept(&entry.kept))),

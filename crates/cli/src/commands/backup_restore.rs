@@ -86,12 +86,10 @@ async fn choose(
         return named(context, &entries, file, args, which);
     }
     let elements = lookup::elements(args.element.as_deref().unwrap_or_else(|| default_element(args)))?;
-    let mut chosen = Vec::new();
-    for element in narrowed(elements.iter().collect(), args)? {
-        if let Some(entry) = newest_good(context, &entries, element) {
-            chosen.push(entry);
-        }
-    }
+    let elements = narrowed(elements.iter().collect(), args)?;
+    refuse_what_says_nothing(&elements, args)?;
+    let chosen: Vec<_> =
+        elements.iter().filter_map(|element| newest_good(context, &entries, *element)).collect();
     let folders: std::collections::BTreeSet<_> = chosen.iter().map(|entry| &entry.folder).collect();
     if folders.len() > 1 {
         let names: Vec<_> = chosen.iter().filter_map(|entry| entry.filename.as_deref()).collect();
@@ -102,11 +100,50 @@ async fn choose(
     }
     let names: Vec<_> = chosen.into_iter().filter_map(|entry| entry.filename.clone()).collect();
     if names.is_empty() {
-        return Err(Failure::Because(format!(
-            "No backups available. Create one with `undercroft backup:create {which}`"
-        )));
+        return Err(nothing_to_restore(context, (site, env, which), &elements, &entries).await);
     }
     Ok(names)
+}
+
+/// Why there is nothing that could come back, and what to do.
+async fn nothing_to_restore(
+    context: &Context,
+    (site, env, which): (&SiteObject, &EnvName, &SiteEnv),
+    elements: &[Element],
+    entries: &[(String, CatalogEntry)],
+) -> Failure {
+    if entries.iter().any(|(_, entry)| entry.filename.is_some() && !entry.safety) {
+        let elements = elements.iter().map(Element::to_string).collect::<Vec<_>>().join(" or ");
+        return Failure::Because(format!(
+            "No backup of {which} has the element {elements}. backup:list {which} shows what there is."
+        ));
+    }
+    let trash = match context.client.trash(site.id, env).await {
+        Ok(trash) if !trash.is_empty() => {
+            format!(", or bring one back from the trash: backup:undelete {which}")
+        }
+        _ => String::new(),
+    };
+    Failure::Because(format!(
+        "No backups available. Create one with `undercroft backup:create {which}`{trash}"
+    ))
+}
+
+/// An option that concerns none of what comes back was meant for something else.
+fn refuse_what_says_nothing(elements: &[Element], args: &BackupRestore) -> Result<(), Failure> {
+    let options = [
+        (!args.search_replace.is_empty(), "--search-replace", Element::Database, "database"),
+        (args.in_place, "--in-place", Element::Database, "database"),
+        (args.remove_untracked, "--remove-untracked", Element::Code, "code"),
+    ];
+    let useless =
+        options.into_iter().find(|(is_given, _, element, _)| *is_given && !elements.contains(element));
+    match useless {
+        Some((_, option, _, of)) => Err(Failure::Because(format!(
+            "There is no archive of a {of} among what is to be restored, so {option} says nothing."
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What is meant where no element is named: tables are in databases, and paths in files.
@@ -163,15 +200,30 @@ fn named(
     };
     meant.retain(|(_, entry)| entry.filename.is_some());
     if meant.is_empty() {
-        return Err(lookup::not_found(text, which));
+        return Err(not_found(text, which));
     }
     let of = |(id, _): &&(String, CatalogEntry)| lookup::element_of(id);
     let wanted = narrowed(meant.iter().filter_map(of).collect(), args)?;
+    refuse_what_says_nothing(&wanted, args)?;
     meant.retain(|one| of(one).is_some_and(|element| wanted.contains(&element)));
     for (_, entry) in &meant {
         warn_if_incomplete(context, entry);
     }
     Ok(meant.into_iter().filter_map(|(_, entry)| entry.filename.clone()).collect())
+}
+
+/// There is no such backup; if its name is of another environment, how to take that one.
+fn not_found(text: &str, which: &SiteEnv) -> Failure {
+    let rest = text.strip_prefix(&format!("{}_", which.site));
+    let other = rest.and_then(|rest| rest.split_once('_')).map(|(env, _)| env);
+    match other.and_then(|other| other.parse::<EnvName>().ok()).filter(|other| *other != which.env) {
+        Some(other) => Failure::Because(format!(
+            "Could not find a backup identified by {text} among those of {which}. By its name it is one of {0}.{other}: \
+             --from={0}.{other} takes it from there.",
+            which.site
+        )),
+        None => lookup::not_found(text, which),
+    }
 }
 
 fn newest_good<'e>(
@@ -241,7 +293,7 @@ fn agreed(
         return Ok(true);
     }
     for archive in &params.archives {
-        context.messages.notice(&format!("To be restored: {archive}"));
+        context.messages.notice(&format!("To be restored: {archive}{}", only(params)));
     }
     let question = if params.undo {
         format!("Are you sure you want to undo the last restore of {env} on {}?", site.name)
@@ -250,6 +302,12 @@ fn agreed(
     };
     let answer = Answer::from_options(context.global.yes, context.global.no_interaction);
     confirm(&question, answer).map_err(Failure::Print)
+}
+
+/// What of an archive comes back alone, as words.
+fn only(params: &RestoreParams) -> String {
+    let named: Vec<_> = params.tables.iter().chain(&params.paths).map(String::as_str).collect();
+    if named.is_empty() { String::new() } else { format!(", of it only {}", named.join(", ")) }
 }
 
 /// What came of it; a failure is told.
@@ -261,7 +319,7 @@ fn finished(context: &Context, done: &Workflow, which: &SiteEnv) -> Result<Resto
             Err(Failure::Interrupted)
         }
         _ => {
-            context.messages.error_text(reason(done));
+            context.messages.error_text(&format!("{which}: {}", reason(done)));
             Err(Failure::Told)
         }
     }

@@ -69,12 +69,8 @@ pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     let client = place::open(&folder, begins).await?;
     let context = Context { client, messages, global };
     for recovery in context.client.recoveries().await? {
-        if recovery.settled {
-            // Not for nothing: it may have changed the site, and a cron job's mail is all that anybody sees of it.
-            context.messages.warning(&recovery.text);
-        } else {
-            context.messages.warning(&recovery.text);
-        }
+        // Not for nothing: it may have changed the site, and a cron job's mail is all that anybody sees of it.
+        context.messages.warning(&recovery.text);
     }
     match command {
         Command::SiteAdd(args) => site_add::run(&context, args).await,

@@ -53,9 +53,10 @@ impl App {
             backups = backups.into_iter().skip(newest).take(1).collect();
         }
         if backups.is_empty() {
-            return Err(Ended::failed(format!(
-                "{who} has no such backup: backup:list {who} shows what there is."
-            )));
+            return Err(Ended::failed(match params.folders.is_empty() {
+                true => format!("{who} has no backups: backup:create {who} makes one."),
+                false => format!("{who} has no such backup: backup:list {who} shows what there is."),
+            }));
         }
         let (site_id, opener) = (site.id, Arc::clone(self));
         let vault = blocking(move || opener.vault(site_id)).await??;
@@ -109,8 +110,23 @@ impl App {
                 "{unread} of {all} backups of {who} have no {asked}: nothing of them was read."
             )));
         }
+        // Of old backups it is known; the one that counts must not pass for whole.
+        let missing: Vec<_> = outcome.backups.iter().flat_map(missing).collect();
+        if !missing.is_empty() && !params.all {
+            return Err(Ended::failed(format!(
+                "What there is of the backup of {who} is good, but it is not whole: {} could not be backed up.",
+                missing.join(" and ")
+            )));
+        }
         self.end_well(lease).await
     }
+}
+
+/// The archives that a backup was to have, and has not.
+fn missing(backup: &VerifiedBackup) -> Vec<&str> {
+    let unread =
+        backup.archives.iter().filter(|archive| archive.proven.is_empty() && archive.problems_total == 0);
+    unread.map(|archive| archive.archive.as_str()).collect()
 }
 
 fn mark_of(backup: &VerifiedBackup, deep: bool) -> Marked {
