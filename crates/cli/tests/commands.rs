@@ -115,6 +115,29 @@ fn a_second_folder_under_the_same_name_is_another_environment() {
 }
 
 #[test]
+fn what_came_to_a_folder_later_is_found_anew() {
+    let bench = Bench::new();
+    let site = bench.folder.path().join("wp");
+    std::fs::create_dir_all(site.join("wp-includes")).unwrap();
+    std::fs::write(site.join("wp-load.php"), "<?php").unwrap();
+    std::fs::write(site.join("wp-includes/version.php"), "<?php $wp_version = '6.8';").unwrap();
+    let folder = site.display().to_string();
+    bench.ok(["site:add", &folder, "--name=shop"]);
+    bench.ok(["env:update", "shop.live", "--exclude=/private/"]);
+    std::fs::write(
+        site.join("wp-config.php"),
+        "<?php define('DB_NAME','n'); define('DB_USER','u'); define('DB_PASSWORD','p'); \
+         define('DB_HOST','127.0.0.1:1'); $table_prefix='wp_';",
+    )
+    .unwrap();
+    std::fs::create_dir_all(site.join("wp-content/uploads")).unwrap();
+    bench.ok(["env:update", "shop.live", &format!("--find={folder}")]);
+    let info = bench.ok(["env:info", "shop.live", "--format=json"]);
+    assert!(info.contains("n on 127.0.0.1:1 as u") && info.contains("wp-content/uploads"), "{info}");
+    assert!(info.contains("/private/"), "{info}");
+}
+
+#[test]
 fn secrets_are_shown_nowhere_and_kept_sealed() {
     let bench = Bench::new();
     let site = add_small_site(&bench);

@@ -148,6 +148,9 @@ pub struct EnvUpdate {
     /// The environment, such as shop.live
     #[arg(value_name = "SITE.ENV")]
     pub site_env: SiteEnv,
+    /// Look anew what lives in this folder, as site:add does, and take what is found; what is not found stays as it is
+    #[arg(long, value_name = "FOLDER")]
+    pub find: Option<PathBuf>,
     /// Whether the last good backup expires as any other; else it is kept until there is a newer good one
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
     pub expire_last: Option<bool>,

@@ -43,7 +43,8 @@ pub async fn run(context: &Context, args: CatalogRebuild) -> Result<(), Failure>
     if new {
         context.messages.notice(
             "Passwords are not kept in the store, and paths are those of the old machine: before you back up or restore \
-             into place, say where things are now with env:update (env:info shows what is known).",
+             into place, say where things are now: env:update SITE.ENV --find=FOLDER looks again, as site:add did \
+             (env:info shows what is known).",
         );
     }
     if rebuilt.problems.is_empty() { Ok(()) } else { Err(Failure::Told) }

@@ -59,6 +59,7 @@ impl Where {
             structure_only,
             multisite: self.multisite,
             expire_last: None,
+            find: None,
         })
     }
 }

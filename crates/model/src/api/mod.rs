@@ -111,6 +111,8 @@ pub struct Overrides {
     pub multisite: Option<String>,
     /// Whether the last good backup expires as any other.
     pub expire_last: Option<bool>,
+    /// Of an environment that is there: look anew what lives in this folder, and take what is found.
+    pub find: Option<PathBuf>,
 }
 
 /// The body of `POST sites`: adds a site, or an environment to the site of that name.

@@ -111,8 +111,9 @@ async fn refuse_taken(
         return Ok(());
     }
     Err(ApiError::conflict(format!(
-        "{name}.{env} is there already. Change it with env:update {name}.{env}, add this folder as another \
+        "{name}.{env} is there already. Change it with env:update {name}.{env} (--find={folder} looks again), add this folder as another \
          environment with --env, or as another site with --name.",
-        env = asked.env
+        env = asked.env,
+        folder = asked.folder.display()
     )))
 }
