@@ -30,6 +30,17 @@ pub enum PlaceError {
         /// The store or the data folder.
         own: PathBuf,
     },
+    /// It holds something else.
+    #[error(
+        "{to} can't take the copy: it holds other things ({name} is one of them), and no store; name an empty folder, or a \
+         new one in it, such as {}", to.join("undercroft").display()
+    )]
+    Taken {
+        /// The folder.
+        to: PathBuf,
+        /// Something that is in it.
+        name: String,
+    },
 }
 
 /// The folder without links, if it can take the copy of what is in `own` folders. It need not be there yet.
@@ -44,7 +55,31 @@ pub fn place(to: &Path, own: &[PathBuf]) -> Result<PathBuf, PlaceError> {
             return Err(PlaceError::Own { to: to.to_owned(), own: real });
         }
     }
-    Ok(found)
+    match foreign(&found) {
+        Ok(None) => Ok(found),
+        Ok(Some(name)) => Err(PlaceError::Taken { to: found, name }),
+        Err(source) => Err(PlaceError::Unreachable { path: found, source }),
+    }
+}
+
+/// Something in a folder that is neither a store nor nearly empty: a site's folder, a home.
+fn foreign(folder: &Path) -> io::Result<Option<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut first = None;
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name == "vaults" {
+            return Ok(None);
+        }
+        // The root of a disk has the like.
+        if !name.starts_with('.') && name != "lost+found" {
+            first.get_or_insert(name);
+        }
+    }
+    Ok(first)
 }
 
 /// The path without links, of which the last parts need not be there.
@@ -112,7 +147,15 @@ mod tests {
         assert!(matches!(place(&path("new/../data"), &own), Err(PlaceError::NotWhole(_))));
         assert!(matches!(place(Path::new("disk/other"), &own), Err(PlaceError::NotWhole(_))));
         assert!(matches!(place(&path("dangling"), &own), Err(PlaceError::Unreachable { .. })));
+        fs::create_dir_all(path("site/wp-content")).unwrap();
+        fs::create_dir_all(path("mount/lost+found")).unwrap();
+        fs::create_dir_all(path("copy/vaults")).unwrap();
+        fs::write(path("copy/README"), "").unwrap();
+        assert!(matches!(place(&path("site"), &own), Err(PlaceError::Taken { .. })));
         for (to, real) in [
+            ("mount", "mount"),
+            ("copy", "copy"),
+            ("site/new", "site/new"),
             ("disk/other", "disk/other"),
             ("disk-too/new/one", "disk/new/one"),
             ("disk/other/../new", "disk/new"),
