@@ -5,6 +5,7 @@
 mod bench;
 #[path = "../database/compare.rs"]
 mod compare;
+mod definers;
 mod held;
 mod keys;
 mod oracle;

@@ -12,6 +12,7 @@
 
 mod about;
 mod adapt;
+mod changes;
 mod keys;
 mod refused;
 mod scan;
@@ -33,6 +34,7 @@ use undercroft_vault::stream::SectionKind;
 pub(in crate::database) use about::{About, Named, about};
 pub(in crate::database) use adapt::{Change, Taken, instead_of};
 pub(in crate::database) use refused::shown;
+pub(in crate::database) use changes::changes;
 pub(in crate::database) use section::{adapt_program, run_program};
 pub(in crate::database) use session::{open, packet_max, taken};
 

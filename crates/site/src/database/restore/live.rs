@@ -85,6 +85,17 @@ pub(super) fn can_be_made_again(
         return Ok(());
     }
     lost.extend(unreadable(staged, order)?);
+    if staged.way == Way::Switch && look.rights.may_set_definers() && !look.rights.may_set_missing_definers()
+    {
+        let theirs = programs.iter().filter(|program| staged.definers.contains(&program.definer));
+        lost.extend(theirs.map(|program| {
+            format!(
+                "{} runs in the name of {}, an account that is not there and that this one may not set",
+                program.named(),
+                program.definer
+            )
+        }));
+    }
     if staged.way == Way::Switch && !look.rights.may_set_definers() {
         let sql = "SELECT CURRENT_USER() AS account";
         let own = look.connection.record(sql, order.observer)?.text("account");

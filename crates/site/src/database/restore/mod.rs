@@ -5,6 +5,7 @@
 //! [`clean_up`] removes it. Every step looks at where things are before it moves them, so any of them can be
 //! called again, by another process, after it was killed at any point.
 
+mod definers;
 mod error;
 mod grants;
 mod hand;

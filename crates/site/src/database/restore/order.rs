@@ -31,7 +31,7 @@ pub struct Order<'a> {
     /// Changes rows on their way.
     pub rewrite: Option<&'a dyn Rewrite>,
     /// Whether tables that are asked for and are not in the dump are to be removed, rather than the restore refused:
-    /// a restore that brought a table back is taken back so.
+    /// a restore that brought a table back is taken back so. See [`Staged::takes_back`].
     pub absent_is_removed: bool,
     /// Whether what is live may be replaced even if it could not be put back: a program whose text the account can't
     /// read, or whose definer it can't set. For whoever wants no safety backup.
@@ -62,6 +62,14 @@ pub struct Staged {
     /// When that was decided, by the server's clock, in seconds since 1970.
     #[serde(default)]
     pub decided: u64,
+    /// Accounts that are not there any more, and in whose names programs were live when that was decided. What the dump has
+    /// of theirs stays theirs.
+    #[serde(default)]
+    pub definers: Vec<String>,
+    /// Whether a restore is taken back, so that all of it is made as it was: also what was in the names of accounts that are
+    /// not there any more.
+    #[serde(default)]
+    pub takes_back: bool,
 }
 
 /// A foreign key of a table in another schema. It follows the table that it refers to when that is renamed, and is made

@@ -7,9 +7,11 @@ use undercroft_vault::sections::TextSection;
 use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
+use super::definers;
 use super::error::RestoreError;
 use super::hand::{Look, look};
 use super::order::{Order, Staged, Way};
+use super::programs::shown;
 use super::stage::stage_with;
 use crate::database::error::DatabaseError;
 use crate::database::quote;
@@ -117,6 +119,10 @@ pub fn plan(
     plan.server = look.server.to_string();
     plan.tables = tables.into_values().collect();
     plan.notes = notes(&mut look, order, &plan)?;
+    if only.is_none() {
+        let taken = definers::taken(&mut look, &staged, order)?;
+        plan.notes.extend(definers::changes(order, &taken)?.iter().map(shown));
+    }
     if !is_listed {
         plan.notes.insert(0, NOT_LISTED.to_owned());
     }

@@ -6,6 +6,7 @@ use std::thread;
 use undercroft_model::{DatabaseTarget, Element, Remark};
 use undercroft_vault::stream::SectionKind;
 
+use super::definers;
 use super::error::RestoreError;
 use super::hand::{Hand, look, target_in};
 use super::journal::{self, Note, Part, Phase};
@@ -33,7 +34,7 @@ pub fn prepare(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
     if staged.way == Way::InPlace {
         return Ok(());
     }
-    let taken = taken(order)?;
+    let taken = taken(staged, order)?;
     let mut hand = Hand::open(staged, order)?;
     match journal::phase(&mut hand.connection, staged, order.observer)? {
         Phase::Prepared => return Ok(()),
@@ -67,9 +68,9 @@ pub fn prepare(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
 }
 
 /// What the server and the account take.
-pub(super) fn taken(order: &Order<'_>) -> Result<Taken, RestoreError> {
+pub(super) fn taken(staged: &Staged, order: &Order<'_>) -> Result<Taken, RestoreError> {
     let mut look = look(order.target, order.observer)?;
-    Ok(load::taken(&mut look.connection, &look.rights, order.observer)?)
+    Ok(definers::taken(&mut look, staged, order)?)
 }
 
 /// Makes the scratch schema and loads the dump into it.

@@ -159,15 +159,19 @@ pub(super) fn make<'s>(
 /// Tells what had to be changed.
 pub(super) fn tell(changes: &BTreeSet<Change>, watch: &dyn Observer) {
     for change in changes {
-        let text = match change {
-            Change::Definer(account) => format!(
-                "programs of {account} are made in the name of the account that restores: that one is not there, or \
-                 may not be set"
-            ),
-            Change::Collation(name, other) => {
-                format!("the server does not know the collation {name}: {other} was taken instead")
-            }
-        };
-        watch.remark(Element::Database, Remark::note("", text));
+        watch.remark(Element::Database, Remark::note("", shown(change)));
+    }
+}
+
+/// A change, for a person to read.
+pub(super) fn shown(change: &Change) -> String {
+    match change {
+        Change::Definer(account) => format!(
+            "programs of {account} are made in the name of the account that restores: that one is not there, or may not \
+             be set"
+        ),
+        Change::Collation(name, other) => {
+            format!("the server does not know the collation {name}: {other} was taken instead")
+        }
     }
 }

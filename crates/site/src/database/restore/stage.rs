@@ -10,7 +10,7 @@ use super::error::RestoreError;
 use super::hand::{Look, folds, look};
 use super::live::{Program, can_be_made_again, programs};
 use super::order::{Order, Staged, Way};
-use super::{late, outside};
+use super::{definers, late, outside};
 use crate::database::load;
 use crate::database::quote;
 
@@ -61,6 +61,9 @@ pub(super) fn stage_with(
     let (keys, lost) =
         if way == Way::Switch { outside::keys(look, &staged, order)? } else { Default::default() };
     staged.outside = keys;
+    let taken = load::taken(&mut look.connection, &look.rights, order.observer)?;
+    staged.takes_back = order.absent_is_removed;
+    staged.definers = definers::missing(look, &taken, order)?;
     can_be_made_again(look, &staged, order, &live, lost)?;
     Ok(staged)
 }
@@ -70,7 +73,18 @@ pub(super) fn names(id: Uuid, schema: String, only: Option<Vec<String>>, way: Wa
     let (first, ..) = id.as_fields();
     let scratch = format!("undercroft_{first:08x}");
     let old = format!("{scratch}_old");
-    Staged { id, schema, way, only, scratch, old, outside: Vec::new(), decided: 0 }
+    Staged {
+        id,
+        schema,
+        way,
+        only,
+        scratch,
+        old,
+        outside: Vec::new(),
+        decided: 0,
+        definers: Vec::new(),
+        takes_back: false,
+    }
 }
 
 /// The tables and sequences that the dump lists.

@@ -32,7 +32,7 @@ const UNKNOWN: &str = "unknown";
 /// [`RestoreError`]. The live schema is as it was before, unless it is [`RestoreError::HalfSwitched`] or the way
 /// is in place.
 pub fn switch(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
-    let taken = taken(order)?;
+    let taken = taken(staged, order)?;
     if staged.way == Way::InPlace {
         return in_place::load_over(staged, order, &taken);
     }
@@ -78,7 +78,7 @@ pub fn switch_back(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreErro
     if staged.way == Way::InPlace {
         return Err(RestoreError::NotReversible { why: "it was done in place" });
     }
-    let taken = taken(order)?;
+    let taken = taken(staged, order)?;
     let mut hand = Hand::open(staged, order)?;
     match hand_phase(&mut hand)? {
         Phase::None => Err(RestoreError::NotReversible { why: "the old tables were removed" }),
