@@ -8,6 +8,7 @@ mod compare;
 mod definers;
 mod held;
 mod keys;
+mod numbered;
 mod oracle;
 mod proof;
 mod refused;

@@ -20,6 +20,7 @@ mod section;
 mod session;
 mod sort;
 mod split;
+pub(in crate::database) mod stand_in;
 mod token;
 mod unfit;
 
@@ -33,8 +34,8 @@ use undercroft_vault::stream::SectionKind;
 
 pub(in crate::database) use about::{About, Named, about};
 pub(in crate::database) use adapt::{Change, Taken, instead_of};
-pub(in crate::database) use refused::shown;
 pub(in crate::database) use changes::changes;
+pub(in crate::database) use refused::shown;
 pub(in crate::database) use section::{adapt_program, run_program};
 pub(in crate::database) use session::{open, packet_max, taken};
 

@@ -12,6 +12,7 @@ use super::refused::{refused, shown};
 use super::session::check_unique;
 use super::sort::{Kind, sort};
 use super::split::{SplitError, Splitter};
+use super::stand_in;
 use super::token::{Token, Tokens};
 use super::unfit::{is_text, unfit};
 use super::{Mode, Shared};
@@ -212,10 +213,10 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
             _ => None,
         };
         if let Some((name, Apart { table, keys })) = taken_apart {
-            self.execute(&table)?;
+            self.create_table(&table)?;
             self.keys = Some((name.clone(), keys));
         } else {
-            self.execute(&adapted)?;
+            self.create_table(&adapted)?;
         }
         if let Kind::CreateTable(name) | Kind::CreateSequence(name) = kind {
             let mut parts = self.shared.parts();
@@ -225,6 +226,17 @@ impl<'p, 'j, 'a> Part<'p, 'j, 'a> {
             parts.loaded.definitions.insert(name, adapted);
         }
         Ok(())
+    }
+
+    /// Creates a table, also one that numbers its rows by a sequence that is not there.
+    fn create_table(&mut self, definition: &[u8]) -> Result<(), RestoreError> {
+        let Err(error) = self.execute(definition) else { return Ok(()) };
+        let lacks = matches!(error, RestoreError::Refused { code: stand_in::NOT_THERE, .. });
+        let job = self.shared.job;
+        if lacks && stand_in::make(self.connection, &job.target.schema, definition, job.observer)? {
+            return self.execute(definition).map(drop);
+        }
+        Err(error)
     }
 
     /// Makes the keys that a table was created without.

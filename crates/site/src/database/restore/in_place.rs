@@ -11,7 +11,7 @@ use super::prepare::{count, known_collation, load_into};
 use super::programs::{make, tell};
 use super::rename::{self, Patience};
 use super::same::Programs;
-use crate::database::load::Taken;
+use crate::database::load::{Taken, stand_in};
 use crate::database::quote;
 
 /// Loads the dump over what is live and removes what is not in it. Begun anew after a failure or a kill, it ends
@@ -49,6 +49,8 @@ fn replace(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
         drop_tables(hand)
     })?;
     let target = target_in(order.target, &staged.schema);
+    // Also those that a killed process made.
+    stand_in::remove(&mut hand.connection, &staged.schema, order.observer)?;
     let mut loaded = load_into(&target, staged, order, taken)?;
     count(order, &loaded)?;
     if let Some(collation) = known_collation(&loaded, taken) {
@@ -57,6 +59,7 @@ fn replace(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
     let programs = std::mem::take(&mut loaded.programs);
     let statements = programs.iter().map(|statement| &statement[..]);
     loaded.changes.extend(make(hand, &target, statements, taken, Patience::Long)?);
+    stand_in::remove(&mut hand.connection, &staged.schema, order.observer)?;
     tell(&loaded.changes, order.observer);
     let made = Programs::of(programs.iter().map(Vec::as_slice), "");
     let replaced = dropped.into_inner().into_iter().filter(|(kind, name)| made.has(kind, name));

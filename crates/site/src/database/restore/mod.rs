@@ -13,6 +13,7 @@ mod in_place;
 mod journal;
 mod late;
 mod live;
+mod numbered;
 mod order;
 mod outside;
 mod plan;

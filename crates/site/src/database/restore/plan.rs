@@ -171,11 +171,20 @@ fn notes(look: &mut Look, order: &Order<'_>, plan: &Plan) -> Result<Vec<String>,
     {
         notes.push(format!("the dump is of {}, and the server is {}", facts.server, plan.server));
     }
+    // A sequence has a row to the server, and none in the dump.
+    let is_sequence = |table: &PlannedTable| {
+        let is_it = |section: &TextSection| section.label.name == table.name;
+        let mut sections = order.dump.sections().iter();
+        sections.any(|section| section.label.kind == SectionKind::Sequence && is_it(section))
+    };
     let emptied: Vec<String> = plan
         .tables
         .iter()
         .filter(|table| {
-            table.dump_bytes.is_some() && table.dump_rows.is_none() && table.live_rows.unwrap_or(0) > 0
+            !is_sequence(table)
+                && table.dump_bytes.is_some()
+                && table.dump_rows.is_none()
+                && table.live_rows.unwrap_or(0) > 0
         })
         .map(|table| format!("{} (about {} rows)", table.name, table.live_rows.unwrap_or(0)))
         .collect();

@@ -10,11 +10,12 @@ use super::definers;
 use super::error::RestoreError;
 use super::hand::{Hand, look, target_in};
 use super::journal::{self, Note, Part, Phase};
+use super::numbered::note_numbered;
 use super::order::{Order, Staged, Way};
 use super::programs::tell;
 use super::stage::stay_apart;
 use super::switch::clean_up_with;
-use crate::database::load::{self, Job, Loaded, Mode, Taken, instead_of};
+use crate::database::load::{self, Job, Loaded, Mode, Taken, instead_of, stand_in};
 use crate::database::quote;
 
 /// More connections than this bring nothing: the server is what takes the time.
@@ -61,7 +62,9 @@ pub fn prepare(staged: &Staged, order: &Order<'_>) -> Result<(), RestoreError> {
     }
     take_outside_keys(&mut hand, &loaded)?;
     note_numbered(&mut hand)?;
-    let tables = hand.tables(&staged.scratch)?;
+    let mut tables = hand.tables(&staged.scratch)?;
+    let stand_ins = stand_in::list(&mut hand.connection, &staged.scratch, watch)?;
+    tables.retain(|name| !stand_ins.contains(name));
     let notes: Vec<Note> = tables.into_iter().map(|name| (name, Vec::new())).collect();
     journal::write(&mut hand.connection, staged, Part::Table, &notes, watch)?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Prepared, watch)?)
@@ -172,30 +175,6 @@ fn take_outside_keys(hand: &mut Hand<'_>, loaded: &Loaded) -> Result<(), Restore
         }
     }
     Ok(journal::write(&mut hand.connection, staged, Part::Key, &notes, hand.watch)?)
-}
-
-/// Notes the columns that number themselves by sequences: the server keeps the schema with the sequence's name, so
-/// that they would look for it in the scratch schema once they are live.
-fn note_numbered(hand: &mut Hand<'_>) -> Result<(), RestoreError> {
-    let staged = hand.staged;
-    let (scratch, live) = (quote::name(&staged.scratch), quote::name(&staged.schema));
-    let sql = format!(
-        "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
-         AND COLUMN_DEFAULT LIKE {}",
-        quote::text(&staged.scratch),
-        quote::text(&format!("%val({scratch}.%"))
-    );
-    let mut notes: Vec<Note> = Vec::new();
-    for row in hand.connection.table(&sql, hand.watch)? {
-        let mut texts =
-            row.into_iter().map(|value| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned());
-        let (table, column) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
-        let value =
-            texts.next().unwrap_or_default().replace(&format!("val({scratch}."), &format!("val({live}."));
-        let change = format!("ALTER COLUMN {} SET DEFAULT ({value})", quote::name(&column));
-        notes.push((table, change.into_bytes()));
-    }
-    Ok(journal::write(&mut hand.connection, staged, Part::Default, &notes, hand.watch)?)
 }
 
 /// The line of a definition that makes the foreign key of this name, also one to another schema.

@@ -17,7 +17,7 @@ use super::rename::Patience;
 use super::stage::{may_make, names};
 use super::switch::clean_up_with;
 use crate::database::dump;
-use crate::database::load::{self, Loaded, Taken};
+use crate::database::load::{self, Loaded, Taken, stand_in};
 use crate::database::server::{self, Server};
 use crate::database::survey::survey;
 use crate::database::wire::Connection;
@@ -130,6 +130,7 @@ fn compare(
     let statements = loaded.programs.iter().map(|statement| &statement[..]);
     let mut changes = loaded.changes.clone();
     changes.extend(make(hand, &target, statements, taken, Patience::Short)?);
+    stand_in::remove(&mut hand.connection, &staged.scratch, order.observer)?;
     let mut connection = Connection::open(&target, order.observer)?;
     server::prepare(&mut connection, order.observer)?;
     hand.doing("reading back what was loaded");

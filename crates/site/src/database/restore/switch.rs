@@ -12,6 +12,7 @@ use super::hand::{Hand, target_in};
 use super::in_place;
 use super::journal::{self, Note, Part, Phase, Whose};
 use super::late::tell_late;
+use super::numbered::{forget_stand_ins, number_by_live};
 use super::order::{Order, OutsideKey, Staged, Way};
 use super::prepare::{ForeignKey, foreign_keys, taken};
 use super::programs::{Losses, collect, definitions, live_programs};
@@ -144,6 +145,7 @@ fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
         _ => None,
     };
     hand.doing("switching the tables");
+    forget_stand_ins(hand)?;
     rename::patiently(hand, Patience::Short, |hand| {
         let (out, into) = forward_moves(hand)?;
         let moved = move_all(hand, &[out, into].concat());
@@ -156,18 +158,15 @@ fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
     tell_late(hand, &staged.old)?;
     hand.doing("making triggers, views, routines and events");
     set_collation(hand, Part::NewCollation)?;
+    number_by_live(hand)?;
     for (table, line) in journal::read(&mut hand.connection, staged, Part::Key, watch)? {
         add_key(hand, &table, &line)?;
-    }
-    for (table, change) in journal::read(&mut hand.connection, staged, Part::Default, watch)? {
-        let place = format!("{}.{}", quote::name(&staged.schema), quote::name(&table));
-        let sql = format!("ALTER TABLE {place} {}", String::from_utf8_lossy(&change));
-        rename::patiently(hand, Patience::Long, |hand| Ok(hand.run(&sql)?))?;
     }
     mend_children(hand)?;
     // The triggers went when their tables did.
     let replaced =
         settle(hand, order, taken, Wanted::New, Patience::Long, noted.map(Programs::without_triggers))?;
+    forget_stand_ins(hand)?;
     grant_again(hand, &replaced)?;
     Ok(journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?)
 }
@@ -177,6 +176,7 @@ fn back(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), Res
     let (staged, watch) = (hand.staged, hand.watch);
     journal::set_phase(&mut hand.connection, staged, Phase::Backing, watch)?;
     hand.doing("taking the switch back");
+    forget_stand_ins(hand)?;
     rename::patiently(hand, Patience::Long, |hand| {
         let moves = backward_moves(hand)?;
         move_all(hand, &moves)
