@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         rewrite: None,
         absent_is_removed: false,
         may_lose: false,
+        foreign: false,
         observer: &Silent,
     };
     let staged = stage(&order, Uuid::from_u128(0xABCD_1234 << 96), None, Way::Switch)?;

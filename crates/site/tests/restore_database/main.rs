@@ -10,6 +10,8 @@ mod held;
 mod keys;
 mod numbered;
 mod oracle;
+mod orphans;
+mod prefix;
 mod proof;
 mod refused;
 mod replaced;

@@ -164,6 +164,7 @@ pub fn order<'a>(target: &'a DatabaseTarget, dump: &'a Dump, told: &'a dyn Obser
         rewrite: None,
         absent_is_removed: false,
         may_lose: false,
+        foreign: false,
         observer: told,
     }
 }

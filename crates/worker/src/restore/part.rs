@@ -126,6 +126,7 @@ impl<'a> Live<'a> {
             rewrite: None,
             absent_is_removed: false,
             may_lose: false,
+            foreign: false,
             observer: self.observer,
         })
     }
@@ -187,6 +188,7 @@ impl Dump<'_> {
             rewrite: self.replace.as_ref().map(|replace| replace as &dyn Rewrite),
             absent_is_removed: false,
             may_lose: false,
+            foreign: false,
             observer,
         }
     }
@@ -204,6 +206,8 @@ pub struct DatabaseOrder<'a> {
     pub absent_is_removed: bool,
     /// Replace what could not be put back, too.
     pub may_lose: bool,
+    /// The dump is another environment's.
+    pub foreign: bool,
     /// Texts that are replaced on the way.
     pub search_replace: &'a [(String, String)],
 }
@@ -246,8 +250,8 @@ impl DatabaseOrder<'_> {
         source: &'o Source,
         observer: &'o dyn Observer,
     ) -> database::Order<'o> {
-        let (absent_is_removed, may_lose) = (self.absent_is_removed, self.may_lose);
-        database::Order { absent_is_removed, may_lose, ..dump.order(source, observer) }
+        let DatabaseOrder { absent_is_removed, may_lose, foreign, .. } = *self;
+        database::Order { absent_is_removed, may_lose, foreign, ..dump.order(source, observer) }
     }
 
     fn way(&self) -> database::Way {

@@ -60,6 +60,7 @@ impl RestoreOrder {
             skip_damaged: self.skip_damaged,
             absent_is_removed: self.takes_back.is_some(),
             may_lose: self.may_lose,
+            foreign: self.foreign,
             search_replace: &self.search_replace,
         }
     }

@@ -121,6 +121,21 @@ pub enum RestoreError {
         /// What, a sentence each.
         what: Vec<String>,
     },
+    /// The site would not find its tables.
+    #[error(
+        "the tables of this environment begin with {own:?}, {said_by}, and those of the backup with {dumped:?}: the site \
+         would not find them. Set the table prefix in this environment's settings file to {dumped:?} and say so with \
+         env:update SITE.ENV --database='mysql://USER:PASSWORD@HOST/SCHEMA?prefix={dumped}', or bring back single tables \
+         with --table"
+    )]
+    OtherPrefix {
+        /// What those of this environment begin with.
+        own: String,
+        /// What those of the dump begin with.
+        dumped: String,
+        /// How that is known.
+        said_by: &'static str,
+    },
     /// The server takes no statement as long as the longest row.
     #[error(
         "the longest row of the dump takes {row} bytes, and the server takes {allowed} at most: set \

@@ -18,6 +18,7 @@ mod order;
 mod outside;
 mod plan;
 mod prepare;
+mod prefix;
 mod programs;
 mod proof;
 mod rename;

@@ -36,6 +36,8 @@ pub struct Order<'a> {
     /// Whether what is live may be replaced even if it could not be put back: a program whose text the account can't
     /// read, or whose definer it can't set. For whoever wants no safety backup.
     pub may_lose: bool,
+    /// Whether the dump is another environment's, so that the settings of this one say what its tables are called.
+    pub foreign: bool,
     /// Told of what is done, and asked whether it is still wanted.
     pub observer: &'a dyn Observer,
 }

@@ -10,7 +10,7 @@ use super::error::RestoreError;
 use super::hand::{Look, folds, look};
 use super::live::{Program, can_be_made_again, programs};
 use super::order::{Order, Staged, Way};
-use super::{definers, late, outside};
+use super::{definers, late, outside, prefix};
 use crate::database::load;
 use crate::database::quote;
 
@@ -49,6 +49,9 @@ pub(super) fn stage_with(
     if folds(&mut look.connection, order.observer)? {
         let is_wanted = |name: &&str| only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
         stay_apart(tables(order.dump).filter(is_wanted))?;
+    }
+    if only.is_none() && !order.absent_is_removed {
+        prefix::fits(look, order)?;
     }
     let longest = order.facts.map_or(0, |facts| facts.longest_row);
     fits(look, longest, order)?;
