@@ -7,6 +7,7 @@ use super::error::RestoreError;
 use super::grants::{give_back, grants};
 use super::hand::{Hand, target_in};
 use super::order::{Order, Staged};
+use super::orphans::tell_orphans;
 use super::prepare::{count, known_collation, load_into};
 use super::programs::{make, tell};
 use super::rename::{self, Patience};
@@ -64,7 +65,9 @@ fn replace(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
     let made = Programs::of(programs.iter().map(Vec::as_slice), "");
     let replaced = dropped.into_inner().into_iter().filter(|(kind, name)| made.has(kind, name));
     let replaced: Vec<String> = replaced.map(|(_, name)| name).collect();
-    give_back(hand, granted.as_deref(), &replaced)
+    give_back(hand, granted.as_deref(), &replaced)?;
+    tell_orphans(hand);
+    Ok(())
 }
 
 /// Removes the live tables, also those that come back: what a killed process has asked for may still hold one, and

@@ -11,6 +11,7 @@ use super::definers;
 use super::error::RestoreError;
 use super::hand::{Look, look};
 use super::order::{Order, Staged, Way};
+use super::orphans::{Child, children};
 use super::programs::shown;
 use super::stage::stage_with;
 use crate::database::error::DatabaseError;
@@ -119,7 +120,11 @@ pub fn plan(
     plan.server = look.server.to_string();
     plan.tables = tables.into_values().collect();
     plan.notes = notes(&mut look, order, &plan)?;
-    if only.is_none() {
+    if let Some(only) = only {
+        let is_wanted = |name: &str| only.iter().any(|wanted| wanted == name);
+        let all = children(&mut look.connection, &staged.schema, order.observer)?;
+        plan.notes.extend(all.iter().filter(|child| child.is_left(is_wanted)).map(Child::warning));
+    } else {
         let taken = definers::taken(&mut look, &staged, order)?;
         plan.notes.extend(definers::changes(order, &taken)?.iter().map(shown));
     }

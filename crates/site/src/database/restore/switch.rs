@@ -14,6 +14,7 @@ use super::journal::{self, Note, Part, Phase, Whose};
 use super::late::tell_late;
 use super::numbered::{forget_stand_ins, number_by_live};
 use super::order::{Order, OutsideKey, Staged, Way};
+use super::orphans::tell_orphans;
 use super::prepare::{ForeignKey, foreign_keys, taken};
 use super::programs::{Losses, collect, definitions, live_programs};
 use super::rename::{self, Patience};
@@ -168,7 +169,9 @@ fn forward(hand: &mut Hand<'_>, order: &Order<'_>, taken: &Taken) -> Result<(), 
         settle(hand, order, taken, Wanted::New, Patience::Long, noted.map(Programs::without_triggers))?;
     forget_stand_ins(hand)?;
     grant_again(hand, &replaced)?;
-    Ok(journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?)
+    journal::set_phase(&mut hand.connection, staged, Phase::Switched, watch)?;
+    tell_orphans(hand);
+    Ok(())
 }
 
 /// From any point of a switch to where it began. Where nothing was moved or removed yet, nothing is touched.
