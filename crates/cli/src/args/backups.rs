@@ -81,7 +81,8 @@ pub struct BackupRestore {
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["table", "in_place", "search_replace"])]
     pub to: Option<PathBuf>,
     /// Replace a text in all of the database's rows, such as the site's address; lengths in serialized PHP values are
-    /// corrected. May be given several times
+    /// corrected. An address within a longer one stays (www.shop.example and shop.example.org are no shop.example), any
+    /// other text is replaced wherever it stands. May be given several times
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 2)]
     pub search_replace: Vec<String>,
     /// Make no backup of what is there now; then there is no way back. Also goes on where such a backup could not hold

@@ -7,18 +7,24 @@
 //! - serialized PHP is taken apart, its strings replaced and its lengths corrected, however deep one lies in
 //!   another; names of classes and properties and keys of arrays stay, as with `wp search-replace`. Serialized PHP
 //!   that is damaged already stays as it is, unless old and new are of one length, and is counted as left;
-//! - elsewhere the text is replaced where it stands as it is, as JSON escapes it (`http:\/\/old.example`, also
-//!   twice), and as URLs encode it (`http%3A%2F%2Fold.example`), by the new text in the same guise (`pattern`).
+//! - serialized PHP that something else has escaped (a JSON string, `addslashes`, `htmlspecialchars`) is taken out of
+//!   its wrapping and put back into the same (`wrapped`); in a wrapping that is not understood it is left and counted;
+//! - elsewhere the text is replaced where it stands as it is, as JSON escapes it (`http:\/\/old.example`, also in
+//!   other JSON), and as URLs encode it (`http%3A%2F%2Fold.example`), by the new text in the same guise (`guise`).
 //!
 //! An address counts as found only as a whole: `http://old.example` is neither in `http://old.example.org` nor in
-//! `http://old.example:8080`, a bare `old.example` is not in `www.old.example`, and `/srv/old` not in `/srv/old2`.
-//! Where several of the texts begin at one place, the longest is meant. Letters' case matters.
+//! `http://old.example:8080`, a bare `old.example` is not in `www.old.example`, and `/srv/old` not in `/srv/old2`; such
+//! places are counted. A bare host is found before a port, if another bare host takes its place. Words that are no
+//! address are found anywhere. Where several of the texts begin at one place, the longest is meant. Letters' case matters.
 
+mod guise;
 mod literal;
 #[cfg(test)]
 mod oracle;
 mod pattern;
 mod php;
+mod reader;
+mod wrapped;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -59,6 +65,12 @@ pub struct Replaced {
     /// Values that hold the text in a part that was left as it is, since a change would break it further: serialized
     /// PHP that is damaged already.
     pub left: u64,
+    /// Values that hold the text in serialized PHP that is escaped in a way which is not understood; left as well.
+    #[serde(default)]
+    pub unclear: u64,
+    /// Places that were left, since they are part of a longer name: `www.old.example` is another host than `old.example`.
+    #[serde(default)]
+    pub longer: u64,
 }
 
 /// Texts and what they become.
@@ -98,8 +110,11 @@ impl SearchReplace {
             let mut rewriter = Rewriter::new(&self.patterns);
             let changed = rewriter.value(value);
             found.values += u64::from(changed.is_some());
-            found.places += rewriter.places;
-            found.left += u64::from(rewriter.left);
+            let seen = rewriter.seen;
+            found.places += seen.places;
+            found.longer += seen.longer;
+            found.left += u64::from(seen.damaged);
+            found.unclear += u64::from(seen.unclear && !seen.damaged);
             changed
         });
         let Ok(changed) = changed else { return Err(ReplaceError::Unclosed { table: table.to_owned() }) };
@@ -111,7 +126,7 @@ impl SearchReplace {
     }
 
     fn count(&self, table: &str, found: &Replaced) {
-        if found.values == 0 && found.left == 0 {
+        if *found == Replaced::default() {
             return;
         }
         let mut all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,12 +134,34 @@ impl SearchReplace {
         of_table.values += found.values;
         of_table.places += found.places;
         of_table.left += found.left;
+        of_table.unclear += found.unclear;
+        of_table.longer += found.longer;
     }
 
     /// What was replaced so far, by table, for those in which anything was found.
     pub fn replaced(&self) -> Vec<Replaced> {
         let all = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|(table, found)| Replaced { table: table.clone(), ..found.clone() }).collect()
+    }
+
+    /// What was replaced so far and what was not, for a person to read.
+    pub fn summary(&self) -> String {
+        let all = self.replaced();
+        let sum = |of: fn(&Replaced) -> u64| all.iter().map(of).sum::<u64>();
+        let tables = all.iter().filter(|one| one.places > 0).count();
+        let mut text = format!("{} places replaced in {tables} tables", sum(|one| one.places));
+        let left = [
+            (sum(|one| one.longer), "places were left, since they are part of a longer name"),
+            (sum(|one| one.left), "values were left as they are, since they are damaged serialized PHP"),
+            (
+                sum(|one| one.unclear),
+                "values were left as they are, since they hold serialized PHP in a form that is not understood",
+            ),
+        ];
+        for (number, what) in left.into_iter().filter(|(number, _)| *number > 0) {
+            text.push_str(&format!("; {number} {what}"));
+        }
+        text
     }
 }
 
@@ -152,7 +189,7 @@ mod tests {
             text,
             "INSERT INTO `old.example` (`old.example`) VALUES\n(1,'it\\'s new.example, \\'new.example\\''),(NULL,'x');\n"
         );
-        assert_eq!(counts, [Replaced { table: "t".to_owned(), values: 1, places: 2, left: 0 }]);
+        assert_eq!(counts, [Replaced { table: "t".to_owned(), values: 1, places: 2, ..Replaced::default() }]);
     }
 
     #[test]
@@ -189,5 +226,27 @@ mod tests {
         let error = search.rewrite("wp_posts", &mut b"INSERT INTO `t` VALUES ('a".to_vec()).unwrap_err();
         assert_eq!(error, ReplaceError::Unclosed { table: "wp_posts".to_owned() });
         assert_eq!(SearchReplace::new(&[(String::new(), String::new())]).unwrap_err(), ReplaceError::Empty);
+    }
+
+    #[test]
+    fn what_was_left_is_told_and_why() {
+        let pairs =
+            [("shop.example", "new.test"), ("Acme", "Zeta")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let search = SearchReplace::new(&pairs).unwrap();
+        let rewrite = |table: &str, values: &str| {
+            let mut sql = format!("INSERT INTO `{table}` VALUES ({values});").into_bytes();
+            search.rewrite(table, &mut sql).unwrap();
+            String::from_utf8(sql).unwrap()
+        };
+        let left = "'http://www.shop.example/a','myshop.example','shop.example.com'";
+        assert!(rewrite("a", left).contains(left));
+        assert!(rewrite("b", "'shop.example:8080 AcmeCorp'").contains("'new.test:8080 ZetaCorp'"));
+        rewrite("b", r#"'s:9:\"shop.example\";','<!-- {\"s:12:\\\\\"shop.example\\\\\"} -->'"#);
+        assert_eq!(
+            search.summary(),
+            "2 places replaced in 1 tables; 3 places were left, since they are part of a longer name; 1 values were left as \
+             they are, since they are damaged serialized PHP; 1 values were left as they are, since they hold serialized \
+             PHP in a form that is not understood"
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! What is looked for: each text in the guises that values have it in, and what has to stand around it.
 
-use memchr::memmem::{Finder, find};
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+
+use super::guise::guises;
 
 /// All texts that are looked for.
 #[derive(Debug)]
@@ -33,8 +37,17 @@ struct Edges {
     begin: bool,
     /// It ends with a name: that must not go on.
     end: bool,
-    /// It ends with a host: no port may follow.
+    /// It ends with a host, and a port that follows would not belong to what it becomes.
     port: bool,
+}
+
+/// What was found in a text.
+#[derive(Debug, Default)]
+pub(super) struct Found<'p> {
+    /// The places that are to be replaced, in their order.
+    pub places: Vec<Place<'p>>,
+    /// So many places are part of a longer name, and another thing.
+    pub longer: u64,
 }
 
 /// Where a text was found.
@@ -50,14 +63,21 @@ impl Needle {
         self.finder.needle().len()
     }
 
-    /// The first place at or after `from` where it is meant.
-    fn next(&self, text: &[u8], from: usize) -> Option<usize> {
+    /// Whether something in it is escaped.
+    fn is_escaped(&self) -> bool {
+        memchr::memchr(b'\\', self.finder.needle()).is_some()
+    }
+
+    /// The first place at or after `from` where it is meant. Those before it where it is not are added to `longer`.
+    fn next(&self, text: &[u8], from: usize, longer: &mut Vec<Range<usize>>) -> Option<usize> {
         let mut from = from;
         loop {
             let start = from + self.finder.find(text.get(from..)?)?;
-            if self.edges.allow(text, start, start + self.old_len()) {
+            let end = start + self.old_len();
+            if self.edges.allow(text, start, end) {
                 return Some(start);
             }
+            longer.push(start..end);
             from = start + 1;
         }
     }
@@ -67,7 +87,7 @@ impl Patterns {
     pub fn new(pairs: &[(String, String)]) -> Self {
         let mut needles: Vec<Needle> = Vec::new();
         for (old, new) in pairs {
-            let edges = Edges::of(old);
+            let edges = Edges::of(old, new);
             for (old, new) in guises(old, new) {
                 if needles.iter().all(|needle| needle.finder.needle() != old) {
                     needles.push(Needle { finder: Finder::new(&old).into_owned(), new, edges });
@@ -91,22 +111,44 @@ impl Patterns {
 
     /// The places that are to be replaced: the first, and of those that begin together the longest, then the first
     /// after its end.
-    pub fn places(&self, text: &[u8]) -> Vec<Place<'_>> {
-        let mut next: Vec<_> = self.needles.iter().map(|needle| (needle.next(text, 0), needle)).collect();
+    pub fn find(&self, text: &[u8]) -> Found<'_> {
+        let mut longer = Vec::new();
+        let may_be_escaped = memchr::memchr(b'\\', text).is_some();
+        let likely = self.needles.iter().filter(|needle| may_be_escaped || !needle.is_escaped());
+        let mut next: Vec<_> = likely.map(|needle| (needle.next(text, 0, &mut longer), needle)).collect();
         let mut places = Vec::new();
         loop {
             let ahead = next.iter().filter_map(|(start, needle)| Some((start.as_ref()?, *needle)));
             let first = ahead.min_by_key(|(start, needle)| (**start, usize::MAX - needle.old_len()));
-            let Some((start, needle)) = first.map(|(start, needle)| (*start, needle)) else { return places };
+            let Some((start, needle)) = first.map(|(start, needle)| (*start, needle)) else {
+                let longer = apart(longer, &places);
+                return Found { places, longer };
+            };
             places.push(Place { start, needle });
             let end = start + needle.old_len();
             for (start, needle) in &mut next {
                 if start.is_some_and(|start| start < end) {
-                    *start = needle.next(text, end);
+                    *start = needle.next(text, end, &mut longer);
                 }
             }
         }
     }
+}
+
+/// How many of the ranges lie apart from each other and from all places: several texts may be found at one spot.
+fn apart(mut ranges: Vec<Range<usize>>, places: &[Place<'_>]) -> u64 {
+    ranges.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let (mut count, mut free) = (0, 0);
+    let mut places = places.iter().map(|place| place.start..place.start + place.needle.old_len()).peekable();
+    for range in ranges {
+        while places.next_if(|place| place.end <= range.start).is_some() {}
+        let is_replaced = places.peek().is_some_and(|place| place.start < range.end);
+        if !is_replaced && range.start >= free {
+            count += 1;
+            free = range.end;
+        }
+    }
+    count
 }
 
 /// The text with the places replaced.
@@ -135,54 +177,10 @@ impl Core {
     }
 }
 
-/// A pair of texts as it is, as JSON has it (slashes escaped or not, other letters than ASCII's too, and JSON
-/// within JSON), and as URLs have it.
-fn guises(old: &str, new: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut all = vec![(old.to_owned(), new.to_owned())];
-    for (slashes, letters) in [(true, true), (true, false), (false, true)] {
-        let json = |text: &str| json(text, slashes, letters);
-        all.push((json(old), json(new)));
-        all.push((json(&json(old)), json(&json(new))));
-    }
-    for large in [true, false] {
-        all.push((percent(old, large), percent(new, large)));
-    }
-    all.into_iter().map(|(old, new)| (old.into_bytes(), new.into_bytes())).collect()
-}
-
-fn json(text: &str, slashes: bool, letters: bool) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '/' if slashes => out.push_str("\\/"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (!c.is_ascii() && letters) || c < ' ' => {
-                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn percent(text: &str, large: bool) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
-            _ if large => out.push_str(&format!("%{byte:02X}")),
-            _ => out.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    out
-}
-
 impl Edges {
-    fn of(old: &str) -> Self {
+    fn of(old: &str, new: &str) -> Self {
+        let new_host = new.rsplit("//").next().unwrap_or(new);
+        let takes_port = is_host(new_host) && !new_host.contains(':');
         let scheme = old.find("//").filter(|at| {
             let before = old.get(..*at).unwrap_or_default();
             before.is_empty()
@@ -196,7 +194,12 @@ impl Edges {
         Edges {
             begin: bare,
             end: named && (address || old.starts_with('/')),
-            port: named && address && host.len() == rest.len() && !host.contains(':'),
+            // Where a host alone is named, a port ends it; a whole address with another port is another one.
+            port: named
+                && address
+                && host.len() == rest.len()
+                && !host.contains(':')
+                && !(bare && takes_port),
         }
     }
 
@@ -281,29 +284,13 @@ fn is_port(text: &[u8]) -> bool {
     rest.and_then(|rest| rest.first()).is_some_and(u8::is_ascii_digit)
 }
 
-/// Whether a text holds serialized PHP whose quotes something else has escaped: its lengths can't be told.
-pub(super) fn has_escaped_php(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some(at) = find(rest, b":\\") {
-        let (before, after) = rest.split_at(at);
-        let digits = before.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-        let head = before.get(..before.len() - digits).unwrap_or_default();
-        let quote = after.iter().skip(1).find(|b| **b != b'\\') == Some(&b'"');
-        if digits > 0 && quote && head.ends_with(b"s:") {
-            return true;
-        }
-        rest = after.get(2..).unwrap_or_default();
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn replace(old: &str, new: &str, text: &str) -> String {
         let patterns = Patterns::new(&[(old.to_owned(), new.to_owned())]);
-        String::from_utf8(replaced(text.as_bytes(), &patterns.places(text.as_bytes()))).unwrap()
+        String::from_utf8(replaced(text.as_bytes(), &patterns.find(text.as_bytes()).places)).unwrap()
     }
 
     #[test]
@@ -315,6 +302,7 @@ mod tests {
             ("http://old.example", "http://old.example.org", false),
             ("http://old.example", "http://old.example-shop.org", false),
             ("http://old.example", "http://old.example:8080/", false),
+            ("old.example", "old.example:8080", false),
             ("http://old.example:8080", "http://old.example:8080/", true),
             ("http://old.example/", "http://old.example/x", true),
             ("http://old.example/a", "http://old.example/ab", false),
@@ -338,32 +326,34 @@ mod tests {
     }
 
     #[test]
-    fn every_guise_is_replaced_by_the_same_guise() {
-        let (old, new) = ("http://bücher.example/a", "https://neu.example/ä");
-        for (text, expected) in [
-            ("http://bücher.example/a", "https://neu.example/ä"),
-            (r"http:\/\/b\u00fccher.example\/a", r"https:\/\/neu.example\/\u00e4"),
-            (r"http:\/\/bücher.example\/a", r"https:\/\/neu.example\/ä"),
-            (r"http://b\u00fccher.example/a", r"https://neu.example/\u00e4"),
-            (r"http:\\\/\\\/b\\u00fccher.example\\\/a", r"https:\\\/\\\/neu.example\\\/\\u00e4"),
-            ("http%3A%2F%2Fb%C3%BCcher.example%2Fa", "https%3A%2F%2Fneu.example%2F%C3%A4"),
-            ("http%3a%2f%2fb%c3%bccher.example%2fa", "https%3a%2f%2fneu.example%2f%c3%a4"),
-        ] {
-            assert_eq!(replace(old, new, text), expected);
-        }
-    }
-
-    #[test]
     fn of_several_texts_the_longest_is_meant_and_none_is_replaced_twice() {
         let pairs = [("a.example", "b.example"), ("b.example", "c.example"), ("a.example/x", "y")];
         let patterns = Patterns::new(&pairs.map(|(old, new)| (old.to_owned(), new.to_owned())));
         let text = b"a.example b.example a.example/x a.example/xz";
-        assert_eq!(replaced(text, &patterns.places(text)), b"b.example c.example y b.example/xz");
+        assert_eq!(replaced(text, &patterns.find(text).places), b"b.example c.example y b.example/xz");
     }
 
     #[test]
-    fn escaped_php_is_noticed() {
-        assert!(has_escaped_php(br#"{"x":"a:1:{s:1:\"a\";}"}"#) && has_escaped_php(br#"s:10:\\\"x"#));
-        assert!(!has_escaped_php(br#"{"s:1":"\"","t:\\":1}"#));
+    fn a_port_ends_a_host_that_another_host_takes_the_place_of() {
+        assert_eq!(replace("old.example", "n.example", "http://old.example:8080/"), "http://n.example:8080/");
+        for (old, new) in [
+            ("old.example", "n.example:81"),
+            ("http://old.example", "http://n.example"),
+            ("old.example", "n.example/x"),
+        ] {
+            assert_eq!(replace(old, new, "http://old.example:8080/"), "http://old.example:8080/");
+        }
+    }
+
+    #[test]
+    fn what_is_part_of_a_longer_name_is_counted_once() {
+        let pairs =
+            [("http://old.example", "http://n.example"), ("old.example", "n.example"), ("Acme", "Zeta")];
+        let patterns = Patterns::new(&pairs.map(|(old, new)| (old.to_owned(), new.to_owned())));
+        let text = b"http://old.example.org http://www.old.example myold.example http://old.example:81 http://old.example AcmeCorp";
+        let found = patterns.find(text);
+        let expected = b"http://old.example.org http://www.old.example myold.example http://n.example:81 http://n.example ZetaCorp";
+        assert_eq!(replaced(text, &found.places), expected);
+        assert_eq!(found.longer, 3);
     }
 }

@@ -1,6 +1,8 @@
 //! Values with serialized PHP in them.
 
-use super::pattern::{Patterns, has_escaped_php, replaced};
+use super::pattern::{Patterns, replaced};
+use super::reader::Reader;
+use super::wrapped::{Wrapping, has_escaped_php, json_strings};
 
 /// How deep values are followed; what lies deeper is as good as damaged.
 const DEPTH: usize = 400;
@@ -8,20 +10,30 @@ const DEPTH: usize = 400;
 /// Replaces in one value.
 pub(super) struct Rewriter<'p> {
     patterns: &'p Patterns,
+    pub seen: Seen,
+}
+
+/// What was met in a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Seen {
     /// How many places were replaced.
     pub places: u64,
-    /// Whether something was left as it is.
-    pub left: bool,
+    /// How many were left, since they are part of a longer name.
+    pub longer: u64,
+    /// Whether serialized PHP was left as it is that is damaged.
+    pub damaged: bool,
+    /// Whether some was left that is escaped in a way that is not understood.
+    pub unclear: bool,
 }
 
 impl<'p> Rewriter<'p> {
     pub fn new(patterns: &'p Patterns) -> Self {
-        Rewriter { patterns, places: 0, left: false }
+        Rewriter { patterns, seen: Seen::default() }
     }
 
     /// The value with its texts replaced; `None` if nothing is.
     pub fn value(&mut self, value: &[u8]) -> Option<Vec<u8>> {
-        self.text(value, 0).filter(|_| self.places > 0)
+        self.text(value, 0).filter(|_| self.seen.places > 0)
     }
 
     fn text(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
@@ -32,41 +44,101 @@ impl<'p> Rewriter<'p> {
         if !looks_serialized(core) {
             return self.around(text, depth);
         }
-        let before = (self.places, self.left);
-        let mut reader = Reader { rest: core, out: Vec::with_capacity(core.len() + 64) };
-        if self.node(&mut reader, depth).is_some() && reader.rest.is_empty() {
+        let before = self.seen;
+        if let Some(changed) = self.whole(core, depth) {
             // PHP itself takes no notice of what stands around the value, but whoever wrote it might.
             let start = text.len() - text.trim_ascii_start().len();
             let end = start + core.len();
             let spaces = [text.get(..start), text.get(end..)].map(Option::unwrap_or_default);
-            return Some([spaces[0], &reader.out, spaces[1]].concat());
+            return Some([spaces[0], &changed, spaces[1]].concat());
         }
-        (self.places, self.left) = before;
-        self.damaged(text)
+        self.seen = before;
+        if has_escaped_php(text) {
+            return self.escaped(text, depth);
+        }
+        let changed = self.same_length(text);
+        self.seen.damaged |= changed.is_none();
+        changed
     }
 
-    /// Serialized PHP that PHP would not read: its lengths are wrong, or it was cut short. Nothing gets worse if no
-    /// length changes.
-    fn damaged(&mut self, text: &[u8]) -> Option<Vec<u8>> {
-        let places = self.patterns.places(text);
-        if places.is_empty() {
+    /// A text that is one serialized value, and nothing else; `None` if it is not.
+    fn whole(&mut self, core: &[u8], depth: usize) -> Option<Vec<u8>> {
+        let mut reader = Reader { rest: core, out: Vec::with_capacity(core.len() + 64) };
+        self.node(&mut reader, depth)?;
+        reader.rest.is_empty().then_some(reader.out)
+    }
+
+    /// Serialized PHP that can't be read: its lengths are wrong, it was cut short or is escaped. Nothing gets worse if no
+    /// length changes; `None` if one would.
+    fn same_length(&mut self, text: &[u8]) -> Option<Vec<u8>> {
+        let found = self.patterns.find(text);
+        if found.places.iter().any(|place| place.needle.new.len() != place.needle.old_len()) {
             return None;
         }
-        if places.iter().any(|place| place.needle.new.len() != place.needle.old_len()) {
-            self.left = true;
-            return None;
+        self.seen.places += found.places.len() as u64;
+        self.seen.longer += found.longer;
+        Some(replaced(text, &found.places))
+    }
+
+    /// A text with serialized PHP that something else has escaped.
+    fn escaped(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
+        let before = self.seen;
+        if depth < DEPTH {
+            let ways = [Self::in_json, Self::in_slashes, Self::in_html];
+            for way in ways {
+                if let Some(changed) = way(self, text, depth) {
+                    return Some(changed);
+                }
+                self.seen = before;
+            }
         }
-        self.places += places.len() as u64;
-        Some(replaced(text, &places))
+        let changed = self.same_length(text);
+        self.seen.unclear |= changed.is_none();
+        changed
+    }
+
+    /// A JSON document, in whose strings it is.
+    fn in_json(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(text.len() + 64);
+        let mut copied = 0;
+        for (start, end) in json_strings(text)? {
+            let raw = text.get(start..end)?;
+            if !has_escaped_php(raw) {
+                continue;
+            }
+            self.plain(text.get(copied..start)?, &mut out);
+            let (wrapping, inner) = Wrapping::of_json(raw)?;
+            match self.text(&inner, depth + 1) {
+                Some(changed) => out.extend(wrapping.wrap(&changed)?),
+                None => out.extend_from_slice(raw),
+            }
+            copied = end;
+        }
+        self.plain(text.get(copied..)?, &mut out);
+        Some(out)
+    }
+
+    /// One serialized value with slashes before its quotes.
+    fn in_slashes(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
+        let (wrapping, inner) = Wrapping::of_slashed(text)?;
+        wrapping.wrap(&self.whole(&inner, depth + 1)?)
+    }
+
+    /// One serialized value that is escaped for HTML.
+    fn in_html(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
+        let (wrapping, inner) = Wrapping::of_html(text)?;
+        wrapping.wrap(&self.whole(&inner, depth + 1)?)
     }
 
     /// A text that may have serialized strings within, as PHP's sessions do: those keep their lengths right.
     fn around(&mut self, text: &[u8], depth: usize) -> Option<Vec<u8>> {
-        if self.patterns.places(text).is_empty() {
+        let found = self.patterns.find(text);
+        if found.places.is_empty() {
+            self.seen.longer += found.longer;
             return None;
         }
         if has_escaped_php(text) {
-            return self.damaged(text);
+            return self.escaped(text, depth);
         }
         let mut out = Vec::with_capacity(text.len() + 64);
         let (mut copied, mut from) = (0, 0);
@@ -86,9 +158,10 @@ impl<'p> Rewriter<'p> {
     }
 
     fn plain(&mut self, text: &[u8], out: &mut Vec<u8>) {
-        let places = self.patterns.places(text);
-        self.places += places.len() as u64;
-        out.extend(replaced(text, &places));
+        let found = self.patterns.find(text);
+        self.seen.places += found.places.len() as u64;
+        self.seen.longer += found.longer;
+        out.extend(replaced(text, &found.places));
     }
 
     /// One serialized value; `None` if it is not valid.
@@ -107,6 +180,15 @@ impl<'p> Rewriter<'p> {
                 string(&mut reader.out, changed.as_deref().unwrap_or(content));
                 reader.out.push(b';');
                 Some(())
+            }
+            // As PHP 6 was to write them, and all since 5.3 read them.
+            b'S' => {
+                let (raw, content) = reader.coded()?;
+                match self.text(&content, depth + 1).filter(|changed| *changed != content) {
+                    Some(changed) => string(&mut reader.out, &changed),
+                    None => reader.out.extend_from_slice(raw),
+                }
+                reader.keep(b";")
             }
             b'a' => {
                 reader.keep(b"a:")?;
@@ -152,6 +234,11 @@ impl<'p> Rewriter<'p> {
         for _ in 0..count {
             match reader.rest.first()? {
                 b'i' => reader.scalar()?,
+                b'S' => {
+                    let (raw, _) = reader.coded()?;
+                    reader.out.extend_from_slice(raw);
+                    reader.keep(b";")?;
+                }
                 _ => {
                     reader.keep(b"s:")?;
                     reader.name()?;
@@ -172,7 +259,7 @@ fn string(out: &mut Vec<u8>, content: &[u8]) {
 
 /// Whether a text begins as only serialized strings, arrays, objects and choices do.
 fn looks_serialized(text: &[u8]) -> bool {
-    let Some([kind @ (b'a' | b'O' | b'C' | b'E' | b's'), b':', rest @ ..]) = text.get(..) else {
+    let Some([kind @ (b'a' | b'O' | b'C' | b'E' | b's' | b'S'), b':', rest @ ..]) = text.get(..) else {
         return false;
     };
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -201,80 +288,16 @@ fn next_string(text: &[u8], from: usize) -> Option<(usize, usize, usize)> {
     }
 }
 
-/// Reads serialized PHP, and writes what it becomes.
-struct Reader<'t> {
-    rest: &'t [u8],
-    out: Vec<u8>,
-}
-
-impl<'t> Reader<'t> {
-    fn skip(&mut self, what: &[u8]) -> Option<()> {
-        self.rest = self.rest.strip_prefix(what)?;
-        Some(())
-    }
-
-    fn keep(&mut self, what: &[u8]) -> Option<()> {
-        self.skip(what)?;
-        self.out.extend_from_slice(what);
-        Some(())
-    }
-
-    fn number(&mut self) -> Option<usize> {
-        let digits = self.rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (number, rest) = self.rest.split_at(digits);
-        self.rest = rest;
-        std::str::from_utf8(number).ok()?.parse().ok()
-    }
-
-    /// `5:"bytes"`, of which the bytes are given.
-    fn counted(&mut self, open: u8, close: u8) -> Option<&'t [u8]> {
-        let len = self.number()?;
-        self.skip(&[b':', open])?;
-        let (content, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        self.skip(&[close])?;
-        Some(content)
-    }
-
-    /// A counted name, which stays as it is.
-    fn name(&mut self) -> Option<()> {
-        let name = self.counted(b'"', b'"')?;
-        self.out.extend(format!("{}:\"", name.len()).as_bytes());
-        self.out.extend_from_slice(name);
-        self.out.push(b'"');
-        Some(())
-    }
-
-    /// A number, a truth value or a reference: `i:-5;`.
-    fn scalar(&mut self) -> Option<()> {
-        let end = memchr::memchr(b';', self.rest.get(..64).unwrap_or(self.rest))?;
-        let (scalar, rest) = self.rest.split_at(end + 1);
-        let [kind, b':', value @ .., b';'] = scalar else { return None };
-        let whole = |value: &[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-        let valid = match kind {
-            b'b' => matches!(value, b"0" | b"1"),
-            b'i' => whole(value.strip_prefix(b"-").unwrap_or(value)),
-            b'd' => {
-                let is_part = |b: &u8| b.is_ascii_digit() || b"+-.eE".contains(b);
-                matches!(value, b"INF" | b"-INF" | b"NAN") || !value.is_empty() && value.iter().all(is_part)
-            }
-            _ => whole(value),
-        };
-        self.out.extend_from_slice(scalar);
-        self.rest = rest;
-        valid.then_some(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn replace(text: &str) -> (Option<String>, bool) {
+    fn replace(text: &str) -> (Option<String>, [bool; 2]) {
         let patterns = Patterns::new(&[("http://old.example".to_owned(), "https://n.example".to_owned())]);
         let mut rewriter = Rewriter::new(&patterns);
         let changed = rewriter.value(text.as_bytes());
-        (changed.map(|bytes| String::from_utf8(bytes).unwrap()), rewriter.left)
+        let Seen { damaged, unclear, .. } = rewriter.seen;
+        (changed.map(|bytes| String::from_utf8(bytes).unwrap()), [damaged, unclear])
     }
 
     fn changed(text: &str) -> String {
@@ -296,7 +319,7 @@ mod tests {
     #[test]
     fn names_and_keys_stay() {
         let text = r#"O:18:"http://old.example":1:{s:18:"http://old.example";i:1;}"#;
-        assert_eq!(replace(text), (None, false));
+        assert_eq!(replace(text), (None, [false, false]));
     }
 
     #[test]
@@ -318,14 +341,58 @@ mod tests {
             r#"a:2:{i:0;s:18:"http://old.example";}"#,
             r#"a:1:{i:0;s:18:"http://old.example";"#,
             r#"a:1:{i:0;s:18:"http://old.example";}x"#,
-            r#"{"x":"a:1:{i:0;s:18:\"http://old.example\";}"}"#,
+            r#"{"x":"a:1:{i:0;s:17:\"http://old.example\";}"}"#,
             r#"O:1:"X":1:{i:0;i:x;i:1;s:18:"http://old.example";}"#,
             r#"a:99999999999999999999:{s:18:"http://old.example";}"#,
         ] {
-            assert_eq!(replace(text), (None, true), "{text}");
+            assert_eq!(replace(text), (None, [true, false]), "{text}");
         }
         let deep =
             format!("{}{}{}", "a:1:{i:0;".repeat(500), r#"s:18:"http://old.example";"#, "}".repeat(500));
-        assert_eq!(replace(&deep), (None, true));
+        assert_eq!(replace(&deep), (None, [true, false]));
+    }
+
+    #[test]
+    fn what_is_escaped_keeps_its_lengths_right() {
+        let (before, after) =
+            (r#"a:1:{s:1:"ü";s:18:"http://old.example";}"#, r#"a:1:{s:1:"ü";s:17:"https://n.example";}"#);
+        let (before, after) = (before.replace("s:1:\"ü", "s:2:\"ü"), after.replace("s:1:\"ü", "s:2:\"ü"));
+        let json = |text: &str| serde_json::to_string(text).unwrap();
+        let html = |text: &str| text.replace('"', "&quot;");
+        let slashed = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        let php = |text: &str| json(text).replace('/', "\\/").replace('ü', "\\u00fc");
+        let all: [&dyn Fn(&str) -> String; 7] = [
+            &json,
+            &php,
+            &html,
+            &slashed,
+            &|text| {
+                format!(r#"{{"http://old.example.org": ["http:\/\/www.x.example", {}, 1.50]}}"#, php(text))
+            },
+            &|text| json(&format!("[{}]", php(text))),
+            &|text| format!("s:{}:\"{}\";", slashed(text).len(), slashed(text)),
+        ];
+        for wrap in all {
+            assert_eq!(replace(&wrap(&before)), (Some(wrap(&after)), [false, false]), "{}", wrap(&before));
+        }
+    }
+
+    #[test]
+    fn strings_with_coded_bytes_are_understood() {
+        let text = r#"a:2:{S:2:"\61b";S:19:"http://old.example\2f";i:0;S:1:"\7f";}"#;
+        assert_eq!(changed(text), r#"a:2:{S:2:"\61b";s:18:"https://n.example/";i:0;S:1:"\7f";}"#);
+    }
+
+    #[test]
+    fn what_is_escaped_in_another_way_stays() {
+        for text in [
+            r#"<!-- wp:x {"d":"s:18:\"http://old.example\";"} -->"#,
+            r#""\u0061s:18:\"http://old.example\";""#,
+            r"s:18:\'x\'s:18:\\\\\\'http://old.example;s:18:&quot;http://old.example&quot;;",
+            "s:18:&amp;quot;http://old.example&amp;quot;;",
+            "s%3A18%3A%22http%3A%2F%2Fold.example%22%3B",
+        ] {
+            assert_eq!(replace(text), (None, [false, true]), "{text}");
+        }
     }
 }

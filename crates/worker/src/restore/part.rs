@@ -289,7 +289,7 @@ impl Staged {
             How::Database { staged, search_replace } => {
                 let dump = scene.dump(source, search_replace)?;
                 database::prepare(staged, &dump.order(source, scene.observer))?;
-                Ok(replaced(dump.replace.as_ref()))
+                Ok(dump.replace.as_ref().map(SearchReplace::summary).unwrap_or_default())
             }
             How::Tree { staged } => {
                 let order = tree.ok_or(PartError::NotThere(self.element))?;
@@ -395,16 +395,4 @@ fn keep_for_undoing(repository: &str, (restore, id): (Uuid, Uuid), observer: &dy
         let text = format!("the code's state that was undone is not kept for --undo: {}", chain(&error));
         observer.remark(Element::Code, Remark::note("", text));
     }
-}
-
-fn replaced(replace: Option<&SearchReplace>) -> String {
-    let Some(replace) = replace else { return String::new() };
-    let all = replace.replaced();
-    let (places, left) = all.iter().fold((0, 0), |sum, one| (sum.0 + one.places, sum.1 + one.left));
-    let left = if left > 0 {
-        format!("; {left} values were left as they are, since they are damaged serialized PHP")
-    } else {
-        String::new()
-    };
-    format!("{places} places replaced in {} tables{left}", all.len())
 }
