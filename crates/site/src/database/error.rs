@@ -4,6 +4,8 @@ use std::io;
 
 use undercroft_model::Cancelled;
 
+use super::quote;
+
 /// So much of a server's own words is repeated; more could hold a statement or somebody's data.
 const WORDS_MAX: usize = 200;
 
@@ -48,9 +50,9 @@ pub enum DatabaseError {
     },
     /// There is no such schema, or the account may not know of it.
     #[error(
-        "the database server at {place} has no schema {schema} that {user} may use: {message} ({code}); check the \
+        "the database server at {place} has no schema {schema} that {user} may use: {message} ({code}); {}check the \
          schema's name, or grant the account its rights: GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES ON \
-         `{schema}`.* TO the account"
+         `{schema}`.* TO the account", made(*code, schema)
     )]
     NoSchema {
         /// The socket, or the host and port.
@@ -135,6 +137,16 @@ pub enum DatabaseError {
     /// The job was stopped.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+/// What to do about a schema that is not there, if the server says that it is not.
+fn made(code: u16, schema: &str) -> String {
+    let quoted = quote::name(schema);
+    if code == 1049 {
+        format!("it is not there: make it with CREATE DATABASE {quoted}, ")
+    } else {
+        String::new()
+    }
 }
 
 impl DatabaseError {

@@ -173,6 +173,20 @@ impl Rights {
             || (has("SET_ANY_DEFINER") && has("ALLOW_NONEXISTENT_DEFINER"))
     }
 
+    /// The statement that lets the account make programs in the names of others, also of accounts that are not there.
+    pub(super) fn grant_for_definers(&self) -> String {
+        let right = if self.server.is_mysql(8, 2, 0) {
+            "SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER"
+        } else if self.server.is_mysql(8, 0, 0) {
+            "SET_USER_ID"
+        } else if self.server.is_mariadb(10, 5) {
+            "SET USER"
+        } else {
+            "SUPER"
+        };
+        format!("GRANT {right} ON *.* TO {}", self.account)
+    }
+
     /// Which of these privileges the account lacks on the whole schema.
     pub(super) fn lacks(&self, privileges: &[&'static str]) -> Vec<&'static str> {
         privileges.iter().copied().filter(|privilege| !self.has(privilege)).collect()

@@ -38,6 +38,7 @@ fn what_is_wrong_with_the_address_or_the_account_is_said() {
     }
     let error = open(target(&server, "nothing"));
     assert!(matches!(error, DatabaseError::NoSchema { code: 1049, .. }), "{error}");
+    assert!(error.to_string().contains("it is not there: make it with CREATE DATABASE `"), "{error}");
 
     let mut nowhere = target_of(&server, "shop", "u", "right");
     nowhere.tls = TlsMode::Unverified;

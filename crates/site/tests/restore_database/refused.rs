@@ -24,17 +24,25 @@ fn shop(server: &Server) -> Dump {
 fn a_missing_right_is_named_with_the_grant_that_gives_it() {
     let server = server();
     let dump = shop(&server);
-    let (target, told) = (target_of(&server, "shop", "keeper"), Told::default());
-    let order = order(&target, &dump, &told);
+    let (target, sayings) = (target_of(&server, "shop", "keeper"), Told::default());
+    let order = order(&target, &dump, &sayings);
     let error = stage(&order, ID, None, Way::Switch).unwrap_err();
-    assert!(matches!(error, RestoreError::MissingRight { .. }), "{error:?}");
-    let RestoreError::MissingRight { grant, .. } = &error else { return };
-    assert!(error.to_string().contains("--in-place"), "{error}");
+    assert!(matches!(error, RestoreError::MissingRights { .. }), "{error:?}");
+    let told = error.to_string();
+    assert!(
+        told.contains("--in-place") && told.contains("the view v runs in the name of root@localhost"),
+        "{told}"
+    );
+    let (_, grants) = told.split_once("given by: ").unwrap();
+    assert_eq!(grants.matches("GRANT ").count(), 3, "{grants}");
+    assert_eq!(grants.matches(" TO 'keeper'@'%';").count(), 3, "{grants}");
+    let only = stage(&Order { may_lose: true, ..order }, ID, None, Way::Switch).unwrap_err();
+    assert!(matches!(only, RestoreError::MissingRight { .. }), "{only:?}");
 
     // In place it works without, and programs are the account's own from then on. The function that is live is root's,
     // which the account can't read: it may be another than the one in the dump.
     let error = stage(&order, ID, None, Way::InPlace).unwrap_err();
-    assert!(matches!(&error, RestoreError::WouldBeLost { what } if what.len() == 1), "{error}");
+    assert!(matches!(&error, RestoreError::WouldBeLost { what, .. } if what.len() == 1), "{error}");
     let order = Order { may_lose: true, ..order };
     server.run_sql("USE shop; DELETE FROM t; DROP VIEW v; CREATE TABLE extra (id INT)");
     restore(&order, None, Way::InPlace).unwrap();
@@ -44,16 +52,16 @@ fn a_missing_right_is_named_with_the_grant_that_gives_it() {
         "keeper@%\n"
     );
     assert!(
-        told.all().contains("programs of root@localhost are made in the name of the account"),
+        sayings.all().contains("programs of root@localhost are made in the name of the account"),
         "{}",
-        told.all()
+        sayings.all()
     );
     let trigger = server
         .query("SELECT ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'shop'");
     assert!(trigger.contains("'DEFINER=`root`@`localhost`'"), "{trigger}");
 
     // With what the error says, it works by switching.
-    server.run_sql(&format!("{grant}; USE shop; DELETE FROM t; CREATE TABLE extra (id INT)"));
+    server.run_sql(&format!("{grants} USE shop; DELETE FROM t; CREATE TABLE extra (id INT)"));
     let order = Order { may_lose: false, ..order };
     restore(&order, None, Way::Switch).unwrap();
     assert_eq!(server.query("SELECT * FROM shop.v"), "1\tone\n");
@@ -130,6 +138,8 @@ fn what_is_not_in_the_dump_or_not_whole_is_refused() {
     let error =
         stage(&order(&target, &dump, &told), ID, Some(&["nothing".to_owned()]), Way::Switch).unwrap_err();
     assert_eq!(error.to_string(), "the dump has no tables nothing");
+    let error = stage(&order(&target, &dump, &told), ID, Some(&["v".to_owned()]), Way::Switch).unwrap_err();
+    assert!(error.to_string().contains("a view can't be asked for by itself"), "{error}");
     let order_of = |dump: &Dump| {
         let order = order(&target, dump, &told);
         let staged = stage(&order, ID, None, Way::Switch).unwrap();

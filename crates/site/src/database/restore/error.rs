@@ -114,12 +114,19 @@ pub enum RestoreError {
     /// Something that is live would be removed, and could not be brought back.
     #[error(
         "what is live would be replaced and could not be put back as it is: {}; give the account the rights that it \
-         lacks (to read programs, or to set a definer: GRANT SET USER ON *.* on MariaDB, SET_ANY_DEFINER on MySQL) - or \
-         say with --no-safety-backup that it may be lost", what.join("; ")
+         lacks{} - or say with --no-safety-backup that it may be lost", what.join("; "), behind(grants)
     )]
     WouldBeLost {
         /// What, a sentence each.
         what: Vec<String>,
+        /// The statements that give the rights, as far as they are known.
+        grants: Vec<String>,
+    },
+    /// Several of these stand in the way.
+    #[error("{}; all the rights that are missing are given by{}", shortly(lacking), behind(&grants(lacking)))]
+    MissingRights {
+        /// Each by itself.
+        lacking: Vec<RestoreError>,
     },
     /// The site would not find its tables.
     #[error(
@@ -148,10 +155,12 @@ pub enum RestoreError {
         allowed: u64,
     },
     /// Tables that were asked for are not in the dump.
-    #[error("the dump has no tables {}", names.join(", "))]
+    #[error("the dump has no tables {}{}", names.join(", "), of_views(views))]
     NoSuchTables {
         /// Their names.
         names: Vec<String>,
+        /// Those of them that are views in the dump.
+        views: Vec<String>,
     },
     /// Two tables of the dump would be one on the server.
     #[error(
@@ -236,6 +245,54 @@ pub enum RestoreError {
     /// The job was stopped.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+/// What to do about views that were asked for.
+fn of_views(views: &[String]) -> String {
+    match views {
+        [] => String::new(),
+        _ => format!(
+            "; a view can't be asked for by itself, it comes back with the whole database: {}",
+            views.join(", ")
+        ),
+    }
+}
+
+/// Statements, behind a colon.
+fn behind(grants: &[String]) -> String {
+    if grants.is_empty() { String::new() } else { format!(": {};", grants.join("; ")) }
+}
+
+/// The statements that give all rights that are missing.
+fn grants(lacking: &[RestoreError]) -> Vec<String> {
+    let each = lacking.iter().flat_map(|error| match error {
+        RestoreError::MissingRight { grant, .. } | RestoreError::MissingLiveRight { grant, .. } => {
+            std::slice::from_ref(grant)
+        }
+        RestoreError::WouldBeLost { grants, .. } => grants,
+        _ => &[],
+    });
+    each.cloned().collect()
+}
+
+/// What stands in the way, without the statements.
+fn shortly(lacking: &[RestoreError]) -> String {
+    let one = |error: &RestoreError| match error {
+        RestoreError::MissingRight { account, right, pattern, .. } => format!(
+            "the account {account} may not {right} in schemas named {pattern}, where a restore prepares the tables before \
+             it switches them in (--in-place needs none, but is not all or nothing)"
+        ),
+        RestoreError::MissingLiveRight { account, right, schema, .. } => {
+            format!("the account {account} lacks the rights {right} on the schema {schema}")
+        }
+        RestoreError::WouldBeLost { what, .. } => format!(
+            "what is live would be replaced and could not be put back as it is (--no-safety-backup says that it may be \
+             lost): {}",
+            what.join("; ")
+        ),
+        other => other.to_string(),
+    };
+    lacking.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 impl From<DatabaseError> for RestoreError {

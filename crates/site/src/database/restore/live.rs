@@ -14,6 +14,9 @@ use crate::database::dump::NOT_IN_DUMP;
 use crate::database::error::DatabaseError;
 use crate::database::quote;
 
+/// What stands before the statement that gives a right, where something can't be read.
+const ADVICE: &str = "; grant it with ";
+
 /// A trigger, view, routine or event that is live.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Program {
@@ -84,31 +87,45 @@ pub(super) fn can_be_made_again(
         }
         return Ok(());
     }
-    lost.extend(unreadable(staged, order)?);
-    if staged.way == Way::Switch && look.rights.may_set_definers() && !look.rights.may_set_missing_definers()
-    {
-        let theirs = programs.iter().filter(|program| staged.definers.contains(&program.definer));
-        lost.extend(theirs.map(|program| {
-            format!(
-                "{} runs in the name of {}, an account that is not there and that this one may not set",
-                program.named(),
-                program.definer
-            )
-        }));
+    let mut grants = BTreeSet::new();
+    for text in unreadable(staged, order)? {
+        let (what, grant) = text.split_once(ADVICE).unwrap_or((&text, ""));
+        grants.extend(Some(grant.to_owned()).filter(|grant| !grant.is_empty()));
+        lost.push(what.to_owned());
     }
-    if staged.way == Way::Switch && !look.rights.may_set_definers() {
-        let sql = "SELECT CURRENT_USER() AS account";
-        let own = look.connection.record(sql, order.observer)?.text("account");
-        let others = programs.iter().filter(|program| program.definer != own);
-        lost.extend(others.map(|program| {
-            format!(
-                "{} runs in the name of {}, which this account may not set",
-                program.named(),
-                program.definer
-            )
-        }));
+    let theirs = in_names_of_others(look, staged, order, programs)?;
+    grants.extend((!theirs.is_empty()).then(|| look.rights.grant_for_definers()));
+    lost.extend(theirs);
+    let grants = grants.into_iter().collect();
+    if lost.is_empty() { Ok(()) } else { Err(RestoreError::WouldBeLost { what: lost, grants }) }
+}
+
+/// The programs that could not be made again in the names that they run in.
+fn in_names_of_others(
+    look: &mut Look,
+    staged: &Staged,
+    order: &Order<'_>,
+    programs: &[Program],
+) -> Result<Vec<String>, RestoreError> {
+    if staged.way != Way::Switch || look.rights.may_set_missing_definers() {
+        return Ok(Vec::new());
     }
-    if lost.is_empty() { Ok(()) } else { Err(RestoreError::WouldBeLost { what: lost }) }
+    let sql = "SELECT CURRENT_USER() AS account";
+    let own = look.connection.record(sql, order.observer)?.text("account");
+    let may_set = look.rights.may_set_definers();
+    let is_lost = |program: &&Program| match may_set {
+        true => staged.definers.contains(&program.definer),
+        false => program.definer != own,
+    };
+    let told = |program: &Program| {
+        let kind = if may_set { ", an account that is not there," } else { "," };
+        format!(
+            "{} runs in the name of {}{kind} which this account may not set",
+            program.named(),
+            program.definer
+        )
+    };
+    Ok(programs.iter().filter(is_lost).map(told).collect())
 }
 
 /// The programs whose text the account can't read, with what to do about it.

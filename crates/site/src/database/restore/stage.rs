@@ -56,10 +56,10 @@ pub(super) fn stage_with(
     let longest = order.facts.map_or(0, |facts| facts.longest_row);
     fits(look, longest, order)?;
     let live = programs(look, &staged, order)?;
-    may_change_live(order.dump, look, only.is_none(), &live)?;
+    let mut lacking = Vec::new();
+    lacking.extend(may_change_live(order.dump, look, only.is_none(), &live).err());
     if way == Way::Switch {
-        let rights: Vec<&'static str> = IN_SCRATCH.to_vec();
-        may_make(look, &staged.scratch, &rights)?;
+        lacking.extend(may_make(look, &staged.scratch, &IN_SCRATCH).err());
     }
     let (keys, lost) =
         if way == Way::Switch { outside::keys(look, &staged, order)? } else { Default::default() };
@@ -67,8 +67,21 @@ pub(super) fn stage_with(
     let taken = load::taken(&mut look.connection, &look.rights, order.observer)?;
     staged.takes_back = order.absent_is_removed;
     staged.definers = definers::missing(look, &taken, order)?;
-    can_be_made_again(look, &staged, order, &live, lost)?;
-    Ok(staged)
+    match can_be_made_again(look, &staged, order, &live, lost) {
+        Err(error @ (RestoreError::WouldBeLost { .. } | RestoreError::BinaryLog { .. })) => {
+            lacking.push(error)
+        }
+        other => other?,
+    }
+    // Told one after the other, each would take a round of its own.
+    match (lacking.pop(), lacking.is_empty()) {
+        (None, _) => Ok(staged),
+        (Some(one), true) => Err(one),
+        (Some(last), false) => {
+            lacking.push(last);
+            Err(RestoreError::MissingRights { lacking })
+        }
+    }
 }
 
 /// What a restore of this id makes.
@@ -111,7 +124,12 @@ pub(super) fn stay_apart<'n>(names: impl Iterator<Item = &'n str>) -> Result<(),
 fn are_there(dump: &dyn SectionSource, only: &[String]) -> Result<(), RestoreError> {
     let there: BTreeSet<&str> = tables(dump).collect();
     let names: Vec<String> = only.iter().filter(|name| !there.contains(name.as_str())).cloned().collect();
-    if names.is_empty() { Ok(()) } else { Err(RestoreError::NoSuchTables { names }) }
+    let is_view = |name: &&String| {
+        let mut sections = dump.sections().iter();
+        sections.any(|section| section.label.kind == SectionKind::View && section.label.name == **name)
+    };
+    let views = names.iter().filter(is_view).cloned().collect();
+    if names.is_empty() { Ok(()) } else { Err(RestoreError::NoSuchTables { names, views }) }
 }
 
 fn fits(look: &mut Look, longest: u64, order: &Order<'_>) -> Result<(), RestoreError> {
