@@ -48,6 +48,24 @@ fn whoever_may_read_one_table_only_is_told_so() {
 }
 
 #[test]
+fn a_table_that_another_schemas_sequence_would_have_to_number_is_told() {
+    let server = Server::start(Options::default());
+    server.run_sql(
+        "CREATE DATABASE other; CREATE SEQUENCE other.s; CREATE SEQUENCE other.kept; CREATE DATABASE shop; USE shop;
+         CREATE SEQUENCE gone; CREATE TABLE own (a INT DEFAULT NEXTVAL(gone)); CREATE TABLE good (a INT DEFAULT \
+         NEXTVAL(other.kept)); CREATE TABLE t (a INT DEFAULT NEXTVAL(other.s)); DROP SEQUENCE other.s; DROP SEQUENCE gone",
+    );
+    let witness = Witness::default();
+    dump_into(&target(&server, "shop"), &Sink::default(), &witness).unwrap();
+    let lost = witness.told(Weight::Lost);
+    assert_eq!(lost.len(), 1, "{lost:?}");
+    assert!(
+        lost[0].contains("t: it numbers its rows by the sequence other.s, which is not there"),
+        "{lost:?}"
+    );
+}
+
+#[test]
 fn rights_that_come_by_a_role_count() {
     let server = Server::start(Options::default());
     server.run_sql(

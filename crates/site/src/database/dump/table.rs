@@ -11,6 +11,7 @@ use super::row::{RowError, RowWriter, Written, evidence};
 use super::select::{History, Select};
 use super::value::{SET_NOT_ENDED, is_choice, manner};
 use crate::database::error::DatabaseError;
+use crate::database::load::stand_in;
 use crate::database::objects::{Column, TableInfo};
 use crate::database::quote;
 use crate::database::server::Server;
@@ -49,6 +50,7 @@ pub(super) fn write_table(
     let mut rows = None;
     if let Some(definition) = definition {
         write_definition(&mut out, &table.name, context.schema, &definition);
+        tell_missing_sequences(context, connection, table, &definition)?;
         if with_rows && readable {
             let written = write_rows(context, connection, &mut out, table, &select)?;
             rows = Some(written.rows);
@@ -69,6 +71,36 @@ pub(super) fn write_table(
     }
     connection.run("ROLLBACK TO SAVEPOINT undercroft", context.watch)?;
     out.finish(rows)
+}
+
+/// Tells of sequences in other schemas that are not there: without them no server takes the table. One of the own schema is
+/// made for the moment when the table comes back.
+fn tell_missing_sequences(
+    context: &Context<'_>,
+    connection: &mut Connection,
+    table: &TableInfo,
+    definition: &[u8],
+) -> Result<(), DatabaseError> {
+    if !table.columns.iter().any(|column| column.numbered) {
+        return Ok(());
+    }
+    for (schema, name) in stand_in::sequences(definition) {
+        let Some(schema) = schema.filter(|schema| schema != context.schema) else { continue };
+        let sql = format!(
+            "SELECT COUNT(*) AS n FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND \
+             TABLE_TYPE = 'SEQUENCE'",
+            quote::text(&schema),
+            quote::text(&name)
+        );
+        if connection.record(&sql, context.watch)?.text("n") == "0" {
+            let text = format!(
+                "it numbers its rows by the sequence {schema}.{name}, which is not there, or which the account may not see: \
+                 it can't come back without"
+            );
+            context.lost(&table.name, text);
+        }
+    }
+    Ok(())
 }
 
 /// Writes a section with a table's triggers alone.

@@ -19,16 +19,16 @@ pub(in crate::database) const NOT_THERE: u16 = 1146;
 /// How one is told from all others.
 const COMMENT: &str = "undercroft: stands in for a sequence that is not there";
 
-/// The sequences of a schema that a definition takes numbers from.
-fn sequences(definition: &[u8], schema: &str) -> BTreeSet<String> {
+/// The sequences that a definition takes numbers from, each with its schema, if that is said.
+pub(in crate::database) fn sequences(definition: &[u8]) -> BTreeSet<(Option<String>, String)> {
     let tokens: Vec<Token<'_>> = Tokens::of(definition, false).collect();
     let is_call = |token: &Token<'_>| ["NEXTVAL", "LASTVAL", "SETVAL"].iter().any(|word| token.is(word));
     let is_named = |token: &Token<'_>| token.kind == TokenKind::Name;
     let calls = tokens.windows(5).filter_map(|five| match five {
         [call, open, first, dot, second] if is_call(call) && open.is_mark(b'(') && is_named(first) => {
             match dot.is_mark(b'.') {
-                true => second.name().filter(|_| first.name().as_deref() == Some(schema)),
-                false => first.name(),
+                true => Some((first.name(), second.name()?)),
+                false => Some((None, first.name()?)),
             }
         }
         _ => None,
@@ -43,8 +43,9 @@ pub(in crate::database) fn make(
     statement: &[u8],
     watch: &dyn Observer,
 ) -> Result<bool, DatabaseError> {
-    let needed = sequences(statement, schema);
-    for name in &needed {
+    let is_own = |(of, _): &(Option<String>, String)| of.as_ref().is_none_or(|of| of == schema);
+    let needed: Vec<_> = sequences(statement).into_iter().filter(is_own).collect();
+    for (_, name) in &needed {
         let place = format!("{}.{}", quote::name(schema), quote::name(name));
         connection.run(&format!("CREATE SEQUENCE IF NOT EXISTS {place} COMMENT='{COMMENT}'"), watch)?;
     }
@@ -85,11 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sequences_of_the_own_schema_are_found() {
+    fn sequences_are_found_in_calls_alone() {
         let definition =
             b"CREATE TABLE `t` (`a` int DEFAULT nextval(`s``x`), `b` int DEFAULT (lastval(`shop`.`y`) + 1), \
                            `c` int DEFAULT nextval(`other`.`z`) COMMENT 'nextval(`no`)', `nextval` int)";
-        let found: Vec<String> = sequences(definition, "shop").into_iter().collect();
-        assert_eq!(found, ["s`x", "y"]);
+        let found = sequences(definition);
+        let named = |of: Option<&str>, name: &str| (of.map(str::to_owned), name.to_owned());
+        let expected = [named(None, "s`x"), named(Some("other"), "z"), named(Some("shop"), "y")];
+        assert_eq!(found, BTreeSet::from(expected));
     }
 }
