@@ -20,12 +20,13 @@ fn rows_that_refer_to_what_is_gone_are_told() {
         let order = order(&target, &dump, &told);
         let (p, c) = ("p".to_owned(), "c".to_owned());
         let notes = |only: &[String]| plan(&order, ID, Some(only), way).unwrap().1.notes.join("\n");
-        let warned = notes(&[p.clone()]);
+        let warned = notes(std::slice::from_ref(&p));
         assert!(warned.contains("the table c refers to p (foreign key to p)"), "{warned}");
         assert!(
-            !notes(&[p.clone(), c.clone()]).contains("table c") && !notes(&[c.clone()]).contains("refers")
+            !notes(&[p.clone(), c.clone()]).contains("table c")
+                && !notes(std::slice::from_ref(&c)).contains("refers")
         );
-        restore(&order, Some(&[p.clone()]), way).unwrap();
+        restore(&order, Some(std::slice::from_ref(&p)), way).unwrap();
         let expected = "c: 2 of its rows refer to rows of p that are not there any more (foreign key to p): --table=c as \
                         well brings them together";
         assert_eq!(told.all(), expected);
