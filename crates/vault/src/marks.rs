@@ -229,7 +229,7 @@ impl Vault {
 }
 
 /// What a mark is bound to: the last two parts of its name.
-fn bound(name: &str) -> Vec<u8> {
+pub(crate) fn bound(name: &str) -> Vec<u8> {
     let mut parts = name.rsplitn(3, '/');
     let (last, backup) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     format!("{backup}/{last}").into_bytes()

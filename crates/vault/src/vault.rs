@@ -165,12 +165,7 @@ impl Vault {
             Err(StoreError::Missing { .. }) => return Err(VaultError::OtherRecoveryKey { vault: id }),
             other => other?,
         };
-        let plain =
-            seal::open_object(&object, ObjectKind::Keys, id, recovery, &salt(id), b"").map_err(fail)?;
-        let plain = zeroize::Zeroizing::new(plain);
-        let mut reader = Reader::new(&plain);
-        let mut key = || reader.array().map(SecretKey::from_bytes).map_err(|e| fail(e.into()));
-        let keys = VaultKeys { secret: key()?, writer: key()? };
+        let keys = open_keys_object(&object, id, recovery).map_err(fail)?;
         Ok(Vault { store, id, keys, features: Arc::new(features), relied: Arc::default() })
     }
 
@@ -403,6 +398,29 @@ fn read_config(store: &dyn Store, id: Uuid) -> Result<Features, VaultError> {
     }
     let config: Config = serde_json::from_slice(&text).map_err(|_| fail(OpenError::NotOurs))?;
     Ok(config.features)
+}
+
+/// The keys that an object of a vault's keys holds.
+pub(crate) fn open_keys_object(
+    object: &[u8],
+    id: Uuid,
+    recovery: &SecretKey,
+) -> Result<VaultKeys, OpenError> {
+    let plain = seal::open_object(object, ObjectKind::Keys, id, recovery, &salt(id), b"")?;
+    let plain = zeroize::Zeroizing::new(plain);
+    let mut reader = Reader::new(&plain);
+    let mut key = || reader.array().map(SecretKey::from_bytes).map_err(OpenError::from);
+    Ok(VaultKeys { secret: key()?, writer: key()? })
+}
+
+/// Whether these bytes are a config of the vault that this release knows all of.
+pub(crate) fn is_config_of_this_release(bytes: &[u8], id: Uuid) -> bool {
+    let known = |Features { read, write, check, sweep }: Features| {
+        [read, write, check, sweep].iter().all(Vec::is_empty)
+    };
+    serde_json::from_slice::<Config>(bytes).is_ok_and(|config| {
+        config.undercroft_vault == id && config.format <= u64::from(VERSION) && known(config.features)
+    })
 }
 
 /// Whether these bytes are a config of the vault, of whatever format.

@@ -40,6 +40,9 @@ pub struct StoreCopy {
     /// Only this site; may be given several times
     #[arg(long, value_name = "SITE")]
     pub site: Vec<String>,
+    /// Read all that the copy has, and write anew what is damaged there
+    #[arg(long)]
+    pub verify: bool,
     /// Remove nothing from the copy
     #[arg(long)]
     pub keep_all: bool,

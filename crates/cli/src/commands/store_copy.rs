@@ -17,7 +17,13 @@ pub async fn run(context: &Context, args: StoreCopy) -> Result<(), Failure> {
         sites.push(lookup::site(&context.client, name).await?.id);
     }
     let to = places::absolute(&args.folder)?;
-    let params = CopyParams { to, sites, keep_all: args.keep_all, however_much: args.however_much };
+    let params = CopyParams {
+        to,
+        sites,
+        keep_all: args.keep_all,
+        however_much: args.however_much,
+        verify: args.verify,
+    };
     let mut stop = Stop::listen()?;
     let copy = context.client.copy_store(&params).await?;
     let done = watch(context, copy, &mut stop).await?;
@@ -80,10 +86,13 @@ fn tell(context: &Context, vault: &CopiedObject) {
         vault.kept,
         vault.removed
     ));
-    for (object, why) in &vault.damaged {
+    for object in &vault.mended {
         context.messages.warning(&format!(
-            "vault {id}: {object} was not copied: {why}; vault:check tells what that means"
+            "vault {id}: {object} was damaged in the copy and is written anew: that disk is not to be trusted"
         ));
+    }
+    for (object, what) in &vault.damaged {
+        context.messages.warning(&format!("vault {id}: {object} {what}; vault:check tells what that means"));
     }
     for refused in &vault.refused {
         context.messages.warning(&format!("vault {id}: the copy would not remove {refused}"));

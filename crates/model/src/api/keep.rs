@@ -206,6 +206,8 @@ pub struct CopyParams {
     pub keep_all: bool,
     /// However many backups the source lacks, and whether or not anything says that they were to go.
     pub however_much: bool,
+    /// Read all that the copy has, and write anew what is damaged there.
+    pub verify: bool,
 }
 
 /// How far a copy is, and what came of it.
@@ -244,7 +246,9 @@ pub struct CopiedObject {
     pub removed: u64,
     /// Objects that the copy would not remove.
     pub refused: Vec<String>,
-    /// Objects that are damaged and were not copied, and why.
+    /// Objects of the copy that were damaged and were written anew.
+    pub mended: Vec<String>,
+    /// Objects that are damaged; and as a sentence's end, whether they were copied all the same, and why not.
     pub damaged: Vec<(String, String)>,
     /// Why nothing was removed from the copy, though something would have been.
     pub withheld: Option<String>,

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use serde_json::{Value, json};
 use undercroft_model::api::{CopiedObject, CopyObject, CopyParams};
 use undercroft_vault::copy::{
-    self, CopiedVault, CopyError, CopyPolicy, Failed, Watch, Which, Withheld, Witness,
+    self, CopiedVault, CopyError, CopyPolicy, Damaged, Failed, Watch, Which, Withheld, Witness,
 };
 use undercroft_vault::store::{self, Store};
 use undercroft_vault::sweep::Candidate;
@@ -87,6 +87,7 @@ pub async fn create(
         let policy = CopyPolicy {
             remove: !asked.keep_all,
             most: if asked.however_much { 100 } else { CopyPolicy::default().most },
+            verify: asked.verify,
         };
         let removed = |vault: Uuid, candidates: &[Candidate]| removal.of(vault, candidates);
         let witness = Witness { recovery: &app.recovery.0, removed: &removed };
@@ -123,9 +124,21 @@ fn told(vault: CopiedVault) -> CopiedObject {
         kept: vault.kept,
         removed: vault.removed,
         refused: vault.refused,
-        damaged: vault.damaged.into_iter().map(|damaged| (damaged.object, damaged.why)).collect(),
+        mended: vault.mended,
+        damaged: vault.damaged.into_iter().map(told_damaged).collect(),
         withheld: vault.withheld.map(|withheld| format!("{withheld}{}", advice(&withheld))),
     }
+}
+
+fn told_damaged(Damaged { object, why, copied }: Damaged) -> (String, String) {
+    let what = match copied {
+        true => format!(
+            "is damaged ({why}): the copy has it as it is, for what is whole in it, and gets a whole one as soon as there \
+             is one here"
+        ),
+        false => format!("was not copied: {why}"),
+    };
+    (object, what)
 }
 
 /// What to do when nothing was removed.

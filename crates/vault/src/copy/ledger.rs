@@ -4,6 +4,9 @@
 //! wrong way round, or made backups into the copy, must not lose them by it. So before an object is copied its name is
 //! written down in the target, in objects `copied/NNNNNNNNNN-RRRRRRRRRRRRRRRR` of the vault, one name below the vault's
 //! prefix a line; and only what stands there is ever removed.
+//!
+//! A line `damaged NAME` tells that a pack was copied as it is, damaged; a later line `whole NAME` that a whole one has
+//! taken its place.
 
 use std::collections::HashSet;
 
@@ -23,6 +26,7 @@ pub(super) struct Ledger<'a> {
     /// `vaults/SITE/`.
     front: String,
     names: HashSet<String>,
+    damaged: HashSet<String>,
     objects: Vec<String>,
 }
 
@@ -34,17 +38,49 @@ pub(super) fn is_ledger(name: &str) -> bool {
 impl<'a> Ledger<'a> {
     /// Reads the ledger, of which `listed` are the target's objects of the vault.
     pub fn read(to: &'a dyn Store, front: String, listed: &[Listed]) -> Result<Self, CopyError> {
-        let mut ledger = Ledger { to, front, names: HashSet::new(), objects: Vec::new() };
+        let (names, damaged) = (HashSet::new(), HashSet::new());
+        let mut ledger = Ledger { to, front, names, damaged, objects: Vec::new() };
         for object in listed {
             let Some(name) = object.name.strip_prefix(&ledger.front) else { continue };
             if is_ledger(name) {
                 let bytes = to.get(&object.name).map_err(CopyError::Target)?;
                 let text = String::from_utf8_lossy(&bytes);
-                ledger.names.extend(text.lines().map(str::to_owned));
+                text.lines().for_each(|line| ledger.take(line));
                 ledger.objects.push(object.name.clone());
             }
         }
         Ok(ledger)
+    }
+
+    fn take(&mut self, line: &str) {
+        match line.split_once(' ') {
+            None => self.names.insert(line.to_owned()),
+            Some(("damaged", name)) => self.damaged.insert(name.to_owned()),
+            Some(("whole", name)) => self.damaged.remove(name),
+            // A later release's.
+            Some(_) => false,
+        };
+    }
+
+    /// Whether the object was damaged when it was copied.
+    pub fn is_damaged(&self, name: &str) -> bool {
+        self.damaged.contains(name)
+    }
+
+    /// Notes that this is about to be copied as it is, damaged.
+    pub fn note_damaged(&mut self, name: &str) -> Result<(), CopyError> {
+        if self.damaged.insert(name.to_owned()) { self.write(&[format!("damaged {name}")]) } else { Ok(()) }
+    }
+
+    /// Notes that these are whole.
+    pub fn note_whole(&mut self, names: &[String]) -> Result<(), CopyError> {
+        let mended = |name: &&String| self.damaged.contains(*name);
+        let lines: Vec<_> = names.iter().filter(mended).map(|name| format!("whole {name}")).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.damaged.retain(|name| !names.contains(name));
+        self.write(&lines)
     }
 
     /// Whether the object came from the source.
@@ -83,6 +119,8 @@ impl<'a> Ledger<'a> {
         let old = self.objects.clone();
         let mut names: Vec<_> = self.names.drain().filter(|name| there.contains(&name[..])).collect();
         names.sort();
+        let damaged = self.damaged.iter().filter(|name| there.contains(&name[..]));
+        names.extend(damaged.map(|name| format!("damaged {name}")));
         for together in names.chunks(TOGETHER) {
             self.write(together)?;
         }

@@ -4,6 +4,7 @@
 //! in the copy when all that it needs does; what the source has removed goes from the copy in the reverse order, and
 //! needs the key: a source may lack something because it lost it.
 
+mod compare;
 mod ledger;
 mod need;
 mod object;
@@ -55,7 +56,9 @@ pub trait Watch: Sync {
 
 /// Copies what the target lacks, and removes from it what was copied earlier and the source has removed since.
 ///
-/// What is in the target already is not copied again, so a copy that was cut off goes on where it was. Nothing is ever
+/// What is in the target already is not copied again, so a copy that was cut off goes on where it was; but config, keys
+/// and records are compared each time, and all else if the policy says so, and what is damaged in the target while the
+/// source's is whole is written anew. Nothing is ever
 /// removed that did not come from the source: the target keeps a list of what did. Nor is anything that a backup needs
 /// which stays. If the source looks as if it had lost something, nothing is removed ([`CopiedVault::withheld`]).
 ///

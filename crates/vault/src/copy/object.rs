@@ -66,7 +66,7 @@ pub(super) fn fetch(from: &dyn Store, vault: Uuid, name: &str, len: u64) -> Resu
 }
 
 /// Whether the store gives anything of a vault at all: what it does not give then is that object's own fault.
-fn answers(from: &dyn Store, vault: Uuid) -> bool {
+pub(super) fn answers(from: &dyn Store, vault: Uuid) -> bool {
     let gives = |name: &str| matches!(from.get(name), Ok(_) | Err(StoreError::Missing { .. }));
     let keys = from.list(&format!("vaults/{vault}/keys/")).unwrap_or_default();
     gives(&config_name(vault)) || keys.iter().any(|object| gives(&object.name))

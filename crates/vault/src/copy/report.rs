@@ -18,11 +18,13 @@ pub struct CopyPolicy {
     /// brake off, and asks for no evidence that the source removed its backups on purpose; what a backup needs that
     /// stays is spared all the same.
     pub most: u8,
+    /// Whether everything that the target has is read, and not only what is compared each time.
+    pub verify: bool,
 }
 
 impl Default for CopyPolicy {
     fn default() -> Self {
-        CopyPolicy { remove: true, most: 50 }
+        CopyPolicy { remove: true, most: 50, verify: false }
     }
 }
 
@@ -57,6 +59,9 @@ pub struct CopiedVault {
     pub bytes: u64,
     /// Objects that were there already.
     pub kept: u64,
+    /// Objects of the target that were damaged and are written anew: they are among those that were copied.
+    #[serde(default)]
+    pub mended: Vec<String>,
     /// Objects that were removed.
     pub removed: u64,
     /// Their bytes.
@@ -65,19 +70,23 @@ pub struct CopiedVault {
     pub foreign: u64,
     /// Objects that the target would not have removed.
     pub refused: Vec<String>,
-    /// Objects of the source that are damaged: they were not copied.
+    /// Objects of the source that are damaged. Packs that the target lacked were copied as they are, others were not
+    /// copied.
     pub damaged: Vec<Damaged>,
     /// Why nothing was removed, though something was to be.
     pub withheld: Option<Withheld>,
 }
 
-/// An object that was not copied.
+/// An object that was not copied, or not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damaged {
     /// Its name in the store.
     pub object: String,
     /// What is wrong with it.
     pub why: String,
+    /// Whether the target has it all the same, as it is.
+    #[serde(default)]
+    pub copied: bool,
 }
 
 /// Why nothing was removed from a copy.

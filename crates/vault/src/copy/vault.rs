@@ -8,8 +8,9 @@ use std::thread;
 use undercroft_model::Cancelled;
 use uuid::Uuid;
 
+use super::compare::is_hashed;
 use super::ledger::{Ledger, is_ledger};
-use super::object::{Fetched, fault, fetch, is_of_its_store, order, store};
+use super::object::{Fetched, fetch, is_of_its_store, order, store};
 use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged};
 use super::{Watch, Witness};
 use crate::store::{Listed, Store, StoreError};
@@ -38,8 +39,7 @@ pub(super) struct Object {
 /// Whether an object of the source lacks its end, if the copy has so many bytes of it. No object ever changes but the
 /// config, and what is named by its hash is known to be whole.
 fn is_cut(object: &Object, there: u64) -> bool {
-    let is_known =
-        object.name == "config" || ["packs/", "index/"].iter().any(|part| object.name.starts_with(part));
+    let is_known = object.name == "config" || is_hashed(&object.name);
     !is_known && object.len < there
 }
 
@@ -94,7 +94,7 @@ impl Route<'_> {
         let mut ledger = Ledger::read(self.to.as_ref(), self.front(), &listed)?;
         self.remove_notes(&listed, &ledger)?;
         for _ in 0..PASSES {
-            if let Pass::Done(source) = self.pass(&mut ledger, &mut done)? {
+            if let Pass::Done(source) = self.pass(policy, &mut ledger, &mut done)? {
                 if policy.remove {
                     self.remove(&source, &ledger, policy, &mut done)?;
                 }
@@ -123,10 +123,10 @@ impl Route<'_> {
         if keys.peek().is_none() {
             return Ok(());
         }
-        let mut unread = None;
+        let (mut unread, judge) = (None, self.judge());
         for key in keys {
             let name = format!("{}{}", self.front(), key.name);
-            let is_damaged = |bytes: &[u8]| fault(bytes, self.vault, &key.name, bytes.len() as u64).is_some();
+            let is_damaged = |bytes: &[u8]| judge.is_whole(self, &key.name, bytes) == Some(false);
             match self.from.get(&name) {
                 Err(StoreError::Missing { .. }) => {}
                 Err(error) => unread = Some(CopyError::Source(error)),
@@ -150,19 +150,32 @@ impl Route<'_> {
 
     /// Copies what the target lacks. Records go last, and only if nothing went from the source meanwhile: a sweep may
     /// have moved what they need to packs that this listing does not know.
-    fn pass(&self, ledger: &mut Ledger<'_>, done: &mut CopiedVault) -> Result<Pass, CopyError> {
+    fn pass(
+        &self,
+        policy: &CopyPolicy,
+        ledger: &mut Ledger<'_>,
+        done: &mut CopiedVault,
+    ) -> Result<Pass, CopyError> {
         let source = self.source()?;
         let there: HashMap<_, _> =
             self.objects(&self.target()?).into_iter().map(|object| (object.name, object.len)).collect();
         let lacks = |object: &&Object| there.get(&object.name) != Some(&object.len);
-        let lacking: Vec<_> = source.iter().filter(lacks).cloned().collect();
+        let (mut lacking, has): (Vec<_>, Vec<_>) = source.iter().partition(lacks);
+        let stale = self.compare_all(&has, policy, ledger, done)?;
+        lacking.extend(has.into_iter().filter(|object| stale.contains(&object.name)));
+        lacking.sort_by_key(|object| (order(&object.name), &object.name));
+        let lacking: Vec<_> = lacking.into_iter().cloned().collect();
         done.kept = (source.len() - lacking.len()) as u64;
-        done.damaged.clear();
         let bytes = lacking.iter().map(|object| object.len).sum();
         self.watch.expect(self.vault, lacking.len() as u64, bytes);
         ledger.note(lacking.iter().map(|object| &object.name[..]))?;
         for part in lacking.chunk_by(|a, b| order(&a.name) == order(&b.name)) {
-            let came = self.copy_objects(part, &there)?;
+            let mut came = self.copy_objects(part, &there)?;
+            self.copy_damaged(&mut came, &there, ledger)?;
+            let is_stale = |name: &String| stale.contains(name);
+            let mended = came.whole.iter().filter(|name| is_stale(name));
+            done.mended.extend(mended.map(|name| format!("{}{name}", self.front())));
+            ledger.note_whole(&came.whole)?;
             done.copied += came.copied;
             done.bytes += came.bytes;
             done.damaged.extend(came.damaged);
@@ -224,14 +237,14 @@ impl Route<'_> {
         let lock = || came.lock().unwrap_or_else(PoisonError::into_inner);
         match fetch(self.from, self.vault, &object.name, object.len)? {
             Fetched::Gone => lock().gone = true,
-            Fetched::Damaged(why) => lock().damaged.push(Damaged { object: name, why }),
+            Fetched::Damaged(why) => lock().damaged.push(Damaged { object: name, why, copied: false }),
             Fetched::Whole(_) if there.get(&object.name).is_some_and(|len| is_cut(object, *len)) => {
                 let why = "it is shorter than what the copy has of it: it was cut off".to_owned();
-                lock().damaged.push(Damaged { object: name, why });
+                lock().damaged.push(Damaged { object: name, why, copied: false });
             }
             Fetched::Whole(bytes) => {
                 if there.contains_key(&object.name) {
-                    // It is there at another length, and the source's is whole.
+                    // It is there at another length, or damaged, and the source's is whole.
                     self.to.delete(&name).map_err(CopyError::Target)?;
                 }
                 store(self.to.as_ref(), &name, &bytes)?;
@@ -239,6 +252,7 @@ impl Route<'_> {
                 let mut came = lock();
                 came.copied += 1;
                 came.bytes += object.len;
+                came.whole.push(object.name.clone());
             }
         }
         Ok(())
@@ -247,9 +261,11 @@ impl Route<'_> {
 
 /// What came of copying some objects.
 #[derive(Default)]
-struct Came {
-    copied: u64,
-    bytes: u64,
-    damaged: Vec<Damaged>,
-    gone: bool,
+pub(super) struct Came {
+    pub copied: u64,
+    pub bytes: u64,
+    /// Those that were copied, by their names below the vault's prefix.
+    pub whole: Vec<String>,
+    pub damaged: Vec<Damaged>,
+    pub gone: bool,
 }

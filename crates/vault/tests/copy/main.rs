@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod losses;
+mod mends;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
