@@ -25,4 +25,13 @@ impl Catalog {
         note::Entity::insert(note).on_conflict(replace).exec_without_returning(&self.database).await?;
         Ok(())
     }
+
+    /// Forgets a fact.
+    ///
+    /// # Errors
+    /// [`CatalogError`] if the catalog fails.
+    pub async fn forget_note(&self, name: &str) -> Result<(), CatalogError> {
+        note::Entity::delete_by_id(name).exec(&self.database).await?;
+        Ok(())
+    }
 }

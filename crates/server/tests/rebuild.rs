@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::{House, live};
 use undercroft_client::{Client, InProcess};
-use undercroft_model::api::{AddSite, Overrides};
+use undercroft_model::api::{AddSite, CheckParams, Overrides, SweepParams};
 use undercroft_server::{App, DataFolder, router};
 use undercroft_vault::{Vault, store};
 use uuid::Uuid;
@@ -88,4 +88,51 @@ async fn that_the_last_good_backup_may_expire_is_not_taken_from_an_old_record() 
     let (_, env) = client.environments(house.site).await.unwrap().remove(0);
     assert!(env.settings.expire_last.is_none());
     assert!(env.settings.files.is_some(), "what else is known of it comes back");
+}
+
+/// A catalog that was made anew can't know that a record was lost: what such a backup needs stays until somebody has said
+/// that none is missing, which is asked once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_backup_may_need_is_told_and_no_sweep_takes_it_unasked() {
+    let mut house = House::new().await;
+    house.back_up(30).await;
+    house.write("live", "film.bin", 200_000, 7);
+    house.clock.set(60);
+    house.back_up(30).await;
+    let records = house.store().join(format!("vaults/{}/records", house.site));
+    let mut found: Vec<_> = std::fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+    let record = found.pop().unwrap();
+    let bytes = std::fs::read(&record).unwrap();
+    std::fs::remove_file(&record).unwrap();
+
+    house.client = anew(&house).await;
+    let notes = house.client.rebuild_catalog().await.unwrap().notes.join("\n");
+    assert!(notes.contains("needed by no backup that has a record"), "{notes}");
+    let params = CheckParams::default();
+    let check = house.client.create_site_workflow(house.site, "check", &params).await.unwrap();
+    let checked = house.done(&check).await.outcome.to_string();
+    assert!(checked.contains("nobody knows whether a record was lost"), "{checked}");
+    for _ in 0..2 {
+        let braked = house.sweep(SweepParams::default()).await.unwrap_err();
+        assert!(
+            braked.contains("since the catalog was rebuilt") && braked.contains("backup:list"),
+            "{braked}"
+        );
+    }
+
+    // It is put back: the next rebuild finds nothing any more that might be missing.
+    std::fs::write(&record, bytes).unwrap();
+    assert_eq!(house.client.rebuild_catalog().await.unwrap().notes, [""; 0]);
+    house.sweep(SweepParams::default()).await.unwrap();
+
+    // Nothing is missing, somebody says, and is not asked again.
+    std::fs::remove_file(&record).unwrap();
+    let data = DataFolder::open(&house.folder.path().join("once more")).unwrap();
+    data.take(Some(&house.store()), Some(&house.data().recovery_key().unwrap().to_text())).unwrap();
+    house.client = Client::new(InProcess(router(App::open(data).await.unwrap())));
+    house.client.rebuild_catalog().await.unwrap();
+    house.sweep(SweepParams::default()).await.unwrap_err();
+    house.sweep_all().await;
+    house.sweep(SweepParams::default()).await.unwrap();
 }

@@ -24,7 +24,8 @@ pub struct VaultSweep {
     /// Only show what would be removed, and why
     #[arg(long)]
     pub dry_run: bool,
-    /// Go on even if much more would be freed than is usual
+    /// Go on even if much more would be freed than is usual, or if it may be of a backup whose record was lost before the
+    /// catalog was rebuilt
     #[arg(long)]
     pub however_much: bool,
     /// Go on even if this machine's clock looks wrong

@@ -51,7 +51,7 @@ async fn sweep(context: &Context, site: &SiteObject, args: &VaultSweep) -> Resul
 
 /// The options that let a brake go.
 fn way_on(reason: &str) -> &'static str {
-    if reason.contains("at once: if that is meant") {
+    if reason.contains("at once: if that is meant") || reason.contains("since the catalog was rebuilt") {
         " (--however-much)"
     } else if reason.contains("by this clock") {
         " (--clock-is-right)"

@@ -8,3 +8,4 @@ pub mod lost;
 pub mod marks;
 pub mod standing;
 pub mod token;
+mod unrecorded;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use undercroft_catalog::{JobState, Site};
-use undercroft_model::Element;
 use undercroft_model::api::{CheckOutcome, CheckParams, SweepOutcome, SweepParams};
 use undercroft_model::retention::Fate;
+use undercroft_model::{BackupReport, Element};
 use undercroft_vault::check::{self, Depth, Problems, VaultProof};
 use undercroft_vault::sweep::{self, Brake, SweepError, SweepPlan, SweepPolicy, Swept};
 use undercroft_vault::{Vault, VaultError};
@@ -83,6 +83,9 @@ impl App {
         });
         let proof = proof.await??;
         let mut problems = Problems::default();
+        let is_unsure = self.is_unsure(site.id).await?;
+        let mut notes: Vec<_> = proof.notes.iter().map(|note| named(note, &known)).collect();
+        notes.extend(told_of_unneeded(&proof, &lost::lost(&known, &proof.recorded), is_unsure));
         for report in lost::lost(&known, &proof.recorded) {
             problems.push(lost::problem(report, &site.name));
         }
@@ -94,7 +97,7 @@ impl App {
             read: proof.read,
             problems: problems.list.iter().take(200).map(|one| named(&one.to_string(), &known)).collect(),
             problems_total: problems.total,
-            notes: proof.notes.iter().map(|note| named(note, &known)).collect(),
+            notes,
         };
         self.write_outcome(lease, &outcome).await?;
         if !outcome.clean {
@@ -149,6 +152,9 @@ impl App {
                 add(&mut told, plan, swept.as_ref(), &names);
             }
             if !dry_run {
+                if params.however_much && done.is_some() {
+                    self.is_sure(site.id).await?;
+                }
                 self.forget_swept(&vault, &known).await?;
             }
             if !again || running.was_stopped() {
@@ -185,6 +191,7 @@ impl App {
         let policy = SweepPolicy {
             most: if params.however_much { 100 } else { SweepPolicy::default().most },
             clock_is_right: params.clock_is_right,
+            unsure: !params.however_much && self.is_unsure(vault.id()).await?,
             ..SweepPolicy::default()
         };
         let (vault, now, retention) = (vault.clone(), self.now(), self.policies(vault.id()).await?);
@@ -250,6 +257,23 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// What is said of pieces that no backup with a record needs: that a sweep frees them only if no record is damaged or lost.
+fn told_of_unneeded(proof: &VaultProof, lost: &[&BackupReport], is_unsure: bool) -> Option<String> {
+    let (count, bytes) = proof.unneeded?;
+    let what = format!("{count} pieces of {bytes} bytes are needed by no backup that has a record");
+    let all_read = proof.backups == proof.recorded.len() as u64;
+    Some(match (lost.is_empty() && all_read, is_unsure) {
+        (false, _) => {
+            format!("{what} which can be read: those whose records are lost or damaged may need them")
+        }
+        (true, true) => format!(
+            "{what}: since the catalog was rebuilt nobody knows whether a record was lost; if no backup is missing, \
+             vault:sweep --however-much frees them"
+        ),
+        (true, false) => format!("{what}: a sweep frees them"),
+    })
 }
 
 /// Adds what a plan and its execution came to. What was planned counts only where nothing was to be done. A sweep that

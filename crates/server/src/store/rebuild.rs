@@ -39,6 +39,8 @@ pub async fn rebuild(State(app): State<Arc<App>>) -> Result<Json<RebuiltObject>,
         match found.await? {
             Ok((found, problems)) => {
                 told.problems.extend(problems);
+                // Before a sweep can be asked for.
+                told.notes.extend(app.look_for_unrecorded(id).await?);
                 // Whatever stands in the way of one vault must not keep the others out.
                 if let Err(error) = app.take_in(id, found, &mut told).await {
                     told.problems.push(format!("the vault {id}: {}", error.message));

@@ -275,11 +275,7 @@ impl Hits {
                 bytes += u64::from(fragment.deflated_len) + TAG_LEN as u64;
             }
         }
-        if count > 0 {
-            proof
-                .notes
-                .push(format!("{count} pieces of {bytes} bytes are needed by no backup that has a record: a sweep frees them"));
-        }
+        proof.unneeded = (count > 0).then_some((count, bytes));
     }
 
     /// What is damaged and not noted yet, or noted in a note that is partly wrong.

@@ -39,6 +39,9 @@ pub struct VaultProof {
     pub problems: Problems,
     /// What is worth knowing and hits no backup: damage that has healed or that nothing needs, litter.
     pub notes: Vec<String>,
+    /// Pieces that no backup needs whose record was read, and their bytes. A sweep frees them if no record was lost.
+    #[serde(default)]
+    pub unneeded: Option<(u64, u64)>,
     /// Backups whose records were read.
     pub backups: u64,
     /// The backups that the store has a record of, whether it can be read or not.
@@ -66,6 +69,7 @@ impl VaultProof {
             depth,
             problems: Problems::default(),
             notes: Vec::new(),
+            unneeded: None,
             backups: 0,
             recorded: Vec::new(),
             packs: 0,

@@ -202,6 +202,14 @@ impl Census {
         }
     }
 
+    /// Bytes of all that nothing needs of what was counted.
+    pub fn unneeded(&self) -> u64 {
+        let is_alive =
+            |number: usize| self.alive.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1);
+        let dead = self.index.fragments().enumerate().filter(|(number, _)| !is_alive(*number));
+        dead.map(|(_, (fragment, _))| u64::from(fragment.deflated_len) + TAG_LEN as u64).sum()
+    }
+
     /// Whether the copy of a fragment that is in this pack is needed.
     pub fn is_needed(&self, fragment: &FragmentRef, pack: &PackId) -> bool {
         let Some((number, at)) = self.index.numbers_of(fragment) else { return false };

@@ -50,6 +50,9 @@ pub fn plan(
 
     let mut plan = empty_plan(vault, &scene, policy, now);
     let doomed = vault.doomed(&scene.notices)?;
+    if policy.unsure {
+        check_recorded(scene.unneeded(vault, &doomed, observer)?)?;
+    }
     let mut census = Census::begin(vault, &doomed)?;
     plan.judge(&scene, &judgement, &mut census, observer)?;
     plan.notes.extend(census.all_there(&plan.trash())?);
@@ -69,6 +72,19 @@ pub fn plan(
     clock::check_jump(&plan, scene.gap(&judgement, &plan), candidates)?;
     check_share(&plan)?;
     Ok(plan)
+}
+
+/// Bytes of what is needed by no backup that has a record, whatever is to become of that backup.
+///
+/// # Errors
+/// [`SweepError`]: whatever could not be read.
+pub fn unneeded(vault: &Vault, observer: &dyn Observer) -> Result<u64, SweepError> {
+    let scene = Scene::read(vault, observer)?;
+    scene.unneeded(vault, &vault.doomed(&scene.notices)?, observer)
+}
+
+fn check_recorded(bytes: u64) -> Result<(), SweepError> {
+    if bytes == 0 { Ok(()) } else { Err(SweepError::Braked(Brake::Unrecorded { bytes })) }
 }
 
 /// The newest thing there is in a vault, and what it is.
@@ -115,6 +131,19 @@ impl Scene {
             backups.push(record);
         }
         Ok(Scene { notices, candidates, backups, marks })
+    }
+
+    fn unneeded(
+        &self,
+        vault: &Vault,
+        doomed: &HashSet<PackId>,
+        observer: &dyn Observer,
+    ) -> Result<u64, SweepError> {
+        let mut census = Census::begin(vault, doomed)?;
+        for (candidate, record) in self.candidates.iter().zip(&self.backups) {
+            census.add(candidate.id, record, observer)?;
+        }
+        Ok(census.unneeded())
     }
 
     fn records(&self) -> Vec<Uuid> {

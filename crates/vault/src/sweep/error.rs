@@ -63,6 +63,16 @@ pub enum Brake {
         /// What, as a sentence.
         what: String,
     },
+    /// What no backup with a record needs may be of one whose record was lost.
+    #[error(
+        "{bytes} bytes are needed by no backup that has a record, and since the catalog was rebuilt nobody knows whether \
+         they are of a backup whose record was lost or of one that was killed: look whether backup:list lacks a backup, \
+         and put its record back from a copy of the store (what store:copy made); if none is missing, say so once"
+    )]
+    Unrecorded {
+        /// The bytes.
+        bytes: u64,
+    },
     /// The clock is behind what is in the vault.
     #[error(
         "it is {now} by this clock, and {what} is of {newest}: set the clock right, or say that it is right"

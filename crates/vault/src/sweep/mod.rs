@@ -26,7 +26,7 @@ use undercroft_model::retention::{self, Fate, Kept, Policies};
 use undercroft_model::{BackupReport, Mark};
 use uuid::Uuid;
 
-pub use decide::plan;
+pub use decide::{plan, unneeded};
 pub use error::{Brake, SweepError};
 pub use plan::{
     Amount, Cleared, Purge, Refused, Room, SparedPack, SweepPlan, SweepPolicy, Swept, SweptPack, Waiting,

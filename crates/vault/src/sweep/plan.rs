@@ -22,12 +22,15 @@ pub struct SweepPolicy {
     pub quiet: Duration,
     /// The clock is right, whatever the vault looks like.
     pub clock_is_right: bool,
+    /// Whether what no backup with a record needs may be of one whose record was lost: then nothing is swept. So it is
+    /// after a catalog was made anew, which knows of no backup but by its record.
+    pub unsure: bool,
 }
 
 impl Default for SweepPolicy {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        SweepPolicy { spare: day, most: 60, waste: 5, quiet: 100 * day, clock_is_right: false }
+        SweepPolicy { spare: day, most: 60, waste: 5, quiet: 100 * day, clock_is_right: false, unsure: false }
     }
 }
 
