@@ -207,6 +207,37 @@ fn a_local_store_brings_its_folders_back() {
     assert_eq!(store.get("v/a").unwrap(), b"y");
 }
 
+/// What is of one backup leaves no empty folder when it goes, and whoever puts something there meanwhile succeeds.
+#[test]
+fn a_local_store_removes_the_folder_of_what_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |n: usize| format!("vaults/a/marks/b/{n}");
+    let marks = folder.path().join("vaults/a/marks");
+    thread::scope(|scope| {
+        for n in 0..4 {
+            let folder = folder.path();
+            scope.spawn(move || {
+                let store = store::local(folder).unwrap();
+                for _ in 0..200 {
+                    store.put(&name(n), b"x").unwrap();
+                    assert_eq!(store.get(&name(n)).unwrap(), b"x");
+                    store.delete(&name(n)).unwrap();
+                }
+            });
+        }
+    });
+    assert!(!marks.join("b").exists() && marks.exists());
+    let store = store::local(folder.path()).unwrap();
+    for n in 0..2 {
+        store.put(&name(n), b"x").unwrap();
+    }
+    store.delete(&name(0)).unwrap();
+    assert_eq!(store.list("vaults/a/marks/").unwrap().len(), 1);
+    store.put("vaults/a/packs/x", b"x").unwrap();
+    store.delete("vaults/a/packs/x").unwrap();
+    assert!(folder.path().join("vaults/a/packs").exists(), "what every vault has stays");
+}
+
 #[test]
 fn objects_of_a_local_store_are_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;

@@ -19,6 +19,10 @@ use super::{Listed, Store, StoreError};
 
 /// Where objects are while they are written.
 const TEMPORARY: &str = "tmp";
+/// Folders so deep below the store's own stay when they are empty: `vaults`, a vault's, and that of its packs.
+const LASTING: usize = 3;
+/// So often a folder is made again that went while something was put there.
+const TRIES: usize = 100;
 /// A temporary file that nobody touched for so long belongs to nobody.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
@@ -69,7 +73,8 @@ impl LocalStore {
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
         let durable = || self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         let there = folder.is_dir();
-        if there && (durable().contains(folder) || !folder.starts_with(&self.root)) {
+        let known = durable().contains(folder) && !self.may_go(folder);
+        if there && (known || !folder.starts_with(&self.root)) {
             return Ok(());
         }
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -109,12 +114,30 @@ impl LocalStore {
         self.make_folder(&temporary)?;
         let temporary = temporary.join(Uuid::new_v4().to_string());
         let written = self.write_synced(&temporary, bytes).and_then(|()| {
-            place(&temporary, &target)?;
+            self.place_in(folder, &temporary, &target)?;
             sync_folder(folder)
         });
         // A rename has taken it away already; what can't be removed now is abandoned.
         let _ = fs::remove_file(&temporary);
         written
+    }
+
+    /// Gives a finished file its name in a folder, which somebody may remove at this moment because it is empty.
+    fn place_in(&self, folder: &Path, temporary: &Path, target: &Path) -> io::Result<()> {
+        for _ in 0..TRIES {
+            match place(temporary, target) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.may_go(folder) => {
+                    self.make_folder(folder)?;
+                }
+                other => return other,
+            }
+        }
+        place(temporary, target)
+    }
+
+    /// Whether a folder goes when it is empty: one that is of one thing among many, as that of a backup's marks.
+    fn may_go(&self, folder: &Path) -> bool {
+        folder.strip_prefix(&self.root).is_ok_and(|below| below.components().count() > LASTING)
     }
 
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -207,7 +230,17 @@ impl Store for LocalStore {
     fn delete(&self, name: &str) -> Result<(), StoreError> {
         let gone = self.path(name).and_then(|path| {
             fs::remove_file(&path)?;
-            path.parent().map_or(Ok(()), sync_folder)
+            let Some(folder) = path.parent() else { return Ok(()) };
+            match sync_folder(folder) {
+                // Another one has removed the last object of the folder, and the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.may_go(folder) => return Ok(()),
+                other => other?,
+            }
+            if self.may_go(folder) {
+                // Not if there is something in it; and whoever puts something there makes it again.
+                let _ = fs::remove_dir(folder);
+            }
+            Ok(())
         });
         match gone {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
