@@ -78,6 +78,15 @@ pub(crate) struct Begun {
     pub finished: bool,
 }
 
+/// The index as it was read.
+pub(crate) struct IndexRead {
+    pub index: Index,
+    /// Packs that no segment names.
+    pub unlisted: Vec<PackFacts>,
+    /// Segments that are damaged, by their names.
+    pub damaged: Vec<String>,
+}
+
 /// Everything stored for one site, opened. Each backup in the making has a value of its own.
 #[derive(Clone)]
 pub struct Vault {
@@ -211,20 +220,22 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] if the store fails or a segment is of a later release.
     pub fn read_index(&self) -> Result<Index, VaultError> {
-        self.read_index_and_unlisted(&HashSet::new()).map(|(index, _)| index)
+        self.read_index_fully(&HashSet::new()).map(|read| read.index)
     }
 
-    /// The index, and the packs that no segment names. Packs that are doomed come last: where another has a fragment
-    /// too, it is that one which counts.
-    pub(crate) fn read_index_and_unlisted(
-        &self,
-        doomed: &HashSet<PackId>,
-    ) -> Result<(Index, Vec<PackFacts>), VaultError> {
+    /// The index, and what there is beside it. Packs that are doomed come last: where another has a fragment too, it is
+    /// that one which counts.
+    pub(crate) fn read_index_fully(&self, doomed: &HashSet<PackId>) -> Result<IndexRead, VaultError> {
         let mut there: HashMap<String, u64> =
             self.store.list(&self.name("packs/"))?.into_iter().map(|l| (l.name, l.len)).collect();
         let (mut index, noted, mut last) = (Index::default(), self.noted_damage()?, BTreeMap::new());
+        let mut damaged = Vec::new();
         for segment in self.store.list(&self.name("index/"))? {
-            for pack in self.read_segment(&segment.name)? {
+            let Some(packs) = self.read_segment(&segment.name)? else {
+                damaged.push(segment.name);
+                continue;
+            };
+            for pack in packs {
                 if there.remove(&self.pack_name(&pack.id)) == Some(pack.len) {
                     if doomed.contains(&pack.id) {
                         last.insert(pack.id, pack);
@@ -246,7 +257,7 @@ impl Vault {
         }
         let (undoomed, rest): (Vec<_>, Vec<_>) = unlisted.iter().partition(|pack| !doomed.contains(&pack.id));
         undoomed.into_iter().chain(last.values()).chain(rest).for_each(|pack| noted.add(&mut index, pack));
-        Ok((index, unlisted))
+        Ok(IndexRead { index, unlisted, damaged })
     }
 
     /// Whether an object's bytes are those that it is named by, if its name is a hash.
@@ -260,19 +271,28 @@ impl Vault {
         Err(VaultError::Object { object: name.to_owned(), source: OpenError::Damaged })
     }
 
-    /// A segment's packs. One that is damaged, or went between listing and reading, says nothing: its packs tell
-    /// of themselves.
-    fn read_segment(&self, name: &str) -> Result<Vec<PackFacts>, VaultError> {
+    /// Whether an object's bytes were read and are not those that it is named by.
+    pub(crate) fn is_damaged_by_name(&self, name: &str) -> bool {
+        matches!(self.is_named_well(name), Err(VaultError::Object { .. }))
+    }
+
+    /// A segment's packs, `None` if it is damaged. Such a one, or one that went between listing and reading, says nothing:
+    /// its packs tell of themselves.
+    pub(crate) fn read_segment(&self, name: &str) -> Result<Option<Vec<PackFacts>>, VaultError> {
         let body = match self.open_object(name, ObjectKind::Index, b"") {
-            Err(VaultError::Object { source: OpenError::Damaged | OpenError::NotOurs, .. })
-            | Err(VaultError::Store(StoreError::Missing { .. })) => return Ok(Vec::new()),
+            Err(VaultError::Object { source: OpenError::Damaged | OpenError::NotOurs, .. }) => {
+                return Ok(None);
+            }
+            Err(VaultError::Store(StoreError::Missing { .. })) => return Ok(Some(Vec::new())),
             // One damaged byte can make it look like a later release's.
             Err(error @ VaultError::Object { .. }) => {
-                return if self.is_named_well(name).is_ok() { Err(error) } else { Ok(Vec::new()) };
+                return if self.is_named_well(name).is_ok() { Err(error) } else { Ok(None) };
             }
             other => other?,
         };
-        read_segment(&body).map_err(|e| VaultError::Object { object: name.to_owned(), source: e.into() })
+        let fail =
+            |e: crate::reader::Malformed| VaultError::Object { object: name.to_owned(), source: e.into() };
+        read_segment(&body).map(Some).map_err(fail)
     }
 
     /// A pack's own directory; `None` if the pack is damaged where it would be.

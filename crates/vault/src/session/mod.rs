@@ -17,7 +17,7 @@ use crate::error::VaultError;
 use crate::fragment::{FragmentId, FragmentRef, hex};
 use crate::index::{Index, PackFacts};
 use crate::seal::{self, ObjectKind};
-use crate::vault::{Begun, Operation, Vault};
+use crate::vault::{Begun, IndexRead, Operation, Vault};
 
 pub use ticket::{Fragments, Ticket};
 use work::{Piece, Shared, lock};
@@ -44,6 +44,8 @@ pub struct Session {
     writers: Vec<JoinHandle<()>>,
     /// Packs that no segment names: an earlier session that ended before its index left them.
     adopted: Vec<PackFacts>,
+    /// Segments of the index that are damaged: once this session's says what they said, they are of no use.
+    damaged: Vec<String>,
     /// The newest notice of a sweep when the session began.
     notice: Option<String>,
     /// Whether the vault still counts this session among those that may be recorded.
@@ -59,7 +61,7 @@ impl Session {
         vault.may(Operation::Write)?;
         let mut notices = vault.notices()?;
         let doomed = vault.doomed(&notices)?;
-        let (mut index, mut adopted) = vault.read_index_and_unlisted(&doomed)?;
+        let IndexRead { mut index, unlisted: mut adopted, damaged } = vault.read_index_fully(&doomed)?;
         index.shun(&doomed);
         adopted.retain(|pack| !doomed.contains(&pack.id));
         let notice = notices.pop();
@@ -80,7 +82,16 @@ impl Session {
             thread::spawn(move || shared.write_packs(&packs))
         });
         let writers = writers.collect();
-        Ok(Session { shared, pieces: Some(pieces), sealers, writers, adopted, notice, counted: true })
+        Ok(Session {
+            shared,
+            pieces: Some(pieces),
+            sealers,
+            writers,
+            adopted,
+            damaged,
+            notice,
+            counted: true,
+        })
     }
 
     /// The vault that is written to.
@@ -147,6 +158,7 @@ impl Session {
             return Err(error);
         }
         self.write_segment()?;
+        self.remove_damaged();
         if !self.vault().is_still(std::slice::from_ref(&self.notice))? {
             return Err(VaultError::Swept { vault: self.vault().id });
         }
@@ -171,6 +183,14 @@ impl Session {
         vault.store.put(&name, &object)?;
         self.shared.bytes.fetch_add(object.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Removes damaged segments, of which the packs stand in other ones now. What can't be removed harms nothing.
+    fn remove_damaged(&mut self) {
+        let vault = &self.shared.vault;
+        for name in self.damaged.drain(..).filter(|name| vault.is_damaged_by_name(name)) {
+            let _ = vault.store.delete(&name);
+        }
     }
 
     /// Tells the vault once whether this session may be recorded.

@@ -76,7 +76,7 @@ impl Census {
     /// first: a delete that comes late may still take that pack at any moment.
     pub fn begin(vault: &Vault, doomed: &HashSet<PackId>) -> Result<Self, SweepError> {
         let listed = vault.store.list(&vault.name("packs/")).map_err(VaultError::from)?;
-        let (index, _) = vault.read_index_and_unlisted(doomed)?;
+        let index = vault.read_index_fully(doomed)?.index;
         let named = segments::named(vault)?;
         let mut packs = Vec::with_capacity(listed.len());
         for object in listed {
@@ -98,7 +98,11 @@ impl Census {
         {
             let source =
                 VaultError::Object { object: damaged.clone(), source: crate::seal::OpenError::Damaged };
-            return Err(SweepError::Unreadable { what: damaged, source });
+            let what = format!(
+                "{damaged}, a segment of the index (the next backup:create writes what it said anew and removes it: make one, \
+                 then sweep again),"
+            );
+            return Err(SweepError::Unreadable { what, source });
         }
         let row = |(row, pack): (usize, &PackRow)| Some((index.number_of_pack(&pack.id)?, row));
         let rows = packs.iter().enumerate().filter_map(row).collect();
