@@ -348,6 +348,57 @@ fn what_is_missing_for_a_new_beginning_is_told_and_nothing_is_left_in_the_way() 
     assert_eq!(bench.files("shop.live", "files")[0], newer);
 }
 
+/// A key is taken only if it has opened something: the wrong one would stand in the right one's way.
+#[test]
+fn a_key_that_opens_nothing_is_not_taken_whatever_is_damaged() {
+    let bench = Bench::new();
+    let (site, _, newer) = two_backups(&bench);
+    let Saved { copy, key, .. } = save(&bench, &site);
+    let (store, right) = (format!("--store={copy}"), format!("--key={key}"));
+    let other = bench.path("disk/other-key");
+    let output = bench.command(["key:export"]).env("UNDERCROFT_DATA", bench.path("else")).output().unwrap();
+    fs::write(&other, output.stdout).unwrap();
+    let other = format!("--key={}", other.display());
+    let vault = sh(&format!("ls -d {copy}/vaults/*"));
+    let vault = std::path::Path::new(vault.trim());
+    fs::write(vault.join("config"), "damaged").unwrap();
+    let kept = bench.data().join("keys/recovery.key");
+    let error = bench.fails(["catalog:rebuild", &store, &other]);
+    assert!(error.contains("opens nothing") && !kept.exists(), "{error}");
+    // Nor where there is nothing to open.
+    sh(&format!("mv {0}/keys {0}/away", vault.display()));
+    for key in [&other, &right] {
+        let error = bench.fails(["catalog:rebuild", &store, key]);
+        assert!(error.contains("was not taken") && error.contains("has lost") && !kept.exists(), "{error}");
+    }
+    sh(&format!("mv {0}/away {0}/keys", vault.display()));
+    bench.ok(["catalog:rebuild", &store, &right]);
+    assert_eq!(bench.files("shop.live", "files")[0], newer);
+}
+
+/// A config that is damaged stops no reading, and the next backup makes it anew.
+#[test]
+fn a_vault_with_a_damaged_config_reads_and_is_mended_by_a_backup() {
+    let bench = Bench::new();
+    let (_, older, _) = two_backups(&bench);
+    let archive = bench.archive("shop.live", &older);
+    let config = sh(&format!("ls {}/store/vaults/*/config", bench.data().display()));
+    let config = std::path::Path::new(config.trim());
+    let whole = fs::read(config).unwrap();
+    fs::write(config, "damaged").unwrap();
+    assert!(bench.archive("shop.live", &older) == archive);
+    let file = format!("--file={older}");
+    let told = bench.run(["backup:browse", "shop.live", "--element=files", &file]);
+    assert_eq!(told.0.status.code(), Some(0), "{}", told.err());
+    assert_eq!(told.err().matches("config is damaged").count(), 1, "{}", told.err());
+    let error = bench.fails(["vault:sweep", "shop"]);
+    assert!(error.contains("backup:create or catalog:rebuild, which make it anew"), "{error}");
+    bench.back_up("shop.live");
+    assert!(fs::read(config).unwrap() == whole);
+    let checked = said(&bench, &["vault:check"]);
+    assert!(checked.contains("is clean: 3 backups"), "{checked}");
+}
+
 /// The config says nothing that can't be known without it.
 #[test]
 fn a_vault_without_its_config_is_taken_in_all_the_same() {
@@ -413,7 +464,7 @@ fn damage_in_one_vault_is_told_and_leaves_the_other_sites_alone() {
     assert!(swept.err().contains("shop: nothing was swept"), "{}", swept.err());
     assert!(swept.err().contains("blog: "), "{}", swept.err());
     let Saved { copy, copied, key } = save(&bench, &site);
-    assert!(copied.contains("was not copied") && copied.contains("vault:check"), "{copied}");
+    assert!(copied.contains("the copy has it as it is") && copied.contains("vault:check"), "{copied}");
     let rebuilt = bench.run(["catalog:rebuild", &format!("--store={copy}"), &format!("--key={key}")]);
     assert!(rebuilt.out().contains("blog.live") && rebuilt.out().contains("shop.live"), "{}", rebuilt.err());
     assert_eq!(bench.unpack("blog.live", "files", "got").join("a.txt").metadata().unwrap().len(), 3);

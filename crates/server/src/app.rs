@@ -125,7 +125,23 @@ impl App {
 
     /// A site's vault. Blocks; call it where that is allowed.
     pub(crate) fn vault(&self, site: Uuid) -> Result<Vault, VaultError> {
-        Vault::open(self.store()?, site, &self.recovery.0)
+        let vault = Vault::open(self.store()?, site, &self.recovery.0)?;
+        if let Some(fault) = vault.lost_config() {
+            let object = format!("{}/vaults/{site}/config", self.data.store().display());
+            self.tell(
+                false,
+                format!("{object} is {fault}. What is read does without it; the next backup makes it anew."),
+            );
+        }
+        Ok(vault)
+    }
+
+    /// A site's vault, to add something to it if it is there. A config that was lost is made anew. Blocks.
+    pub(crate) fn vault_to_add(&self, site: Uuid) -> Result<Vault, VaultError> {
+        match Vault::open(self.store()?, site, &self.recovery.0)? {
+            vault if vault.lost_config().is_none() => Ok(vault),
+            _ => self.vault_to_write(site),
+        }
     }
 
     /// A site's vault, made if it isn't there. Blocks.

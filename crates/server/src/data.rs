@@ -80,6 +80,18 @@ pub enum DataError {
         /// The store.
         store: PathBuf,
     },
+    /// A key could not be tried.
+    #[error(
+        "the key that was given was not taken, since it opened nothing in the store {} and something there is missing, \
+         damaged or can't be read",
+        store.display()
+    )]
+    KeyUntried {
+        /// The store.
+        store: PathBuf,
+        /// What.
+        source: VaultError,
+    },
     /// There is another key already.
     #[error(
         "{} is there already and is another key: use an empty data folder (--data), or leave --key out",
@@ -200,14 +212,20 @@ impl DataFolder {
             Some(text) => {
                 let key = RecoveryKey::from_text(text)
                     .map_err(|why| DataError::NotAKey { why: why.to_string() })?;
-                if opens_nothing(&place, &key) {
-                    return Err(DataError::WrongKey { store: place });
+                // One that is here already proved itself when it came.
+                if !self.has_recovery_key(&key) {
+                    prove(&place, &key)?;
                 }
                 self.take_recovery_key(&key)?;
             }
             None => refuse_new_key(&self.root.join("keys/recovery.key"), &place)?,
         }
         store.map_or(Ok(()), |store| self.take_store(&store))
+    }
+
+    fn has_recovery_key(&self, key: &RecoveryKey) -> bool {
+        let kept = fs::read_to_string(self.root.join("keys/recovery.key")).unwrap_or_default();
+        RecoveryKey::from_text(kept.trim()).is_ok_and(|kept| kept.to_text() == key.to_text())
     }
 
     fn take_recovery_key(&self, key: &RecoveryKey) -> Result<(), DataError> {
@@ -338,16 +356,25 @@ fn is_same(path: &Path, canonical: &Path) -> bool {
     fs::canonicalize(path).is_ok_and(|there| there == canonical)
 }
 
-/// Whether a store has vaults, and the key is none of theirs. What is wrong with a vault otherwise says nothing of the
-/// key.
-fn opens_nothing(store: &Path, key: &RecoveryKey) -> bool {
-    let Ok(store) = store::local(store.to_owned()) else { return false };
-    let store: Arc<dyn Store> = Arc::new(store);
-    let vaults = check::vaults(store.as_ref()).unwrap_or_default();
-    let is_wrong = |vault: &Uuid| {
-        matches!(Vault::open(Arc::clone(&store), *vault, &key.0), Err(VaultError::OtherRecoveryKey { .. }))
-    };
-    !vaults.is_empty() && vaults.iter().all(is_wrong)
+/// Proves that a key opens a vault of a store, if that has any: what is installed stands in the way of another key.
+fn prove(store: &Path, key: &RecoveryKey) -> Result<(), DataError> {
+    let unreadable = |source| DataError::KeyUntried { store: store.to_owned(), source };
+    let opened: Arc<dyn Store> =
+        Arc::new(store::local(store.to_owned()).map_err(|error| unreadable(error.into()))?);
+    let vaults = check::vaults(opened.as_ref()).map_err(|error| unreadable(error.into()))?;
+    let mut trouble = None;
+    for vault in &vaults {
+        match Vault::prove_key(Arc::clone(&opened), *vault, &key.0) {
+            Ok(()) => return Ok(()),
+            Err(VaultError::OtherRecoveryKey { .. }) => {}
+            Err(error) => trouble = Some(error),
+        }
+    }
+    match trouble {
+        Some(error) => Err(unreadable(error)),
+        None if vaults.is_empty() => Ok(()),
+        None => Err(DataError::WrongKey { store: store.to_owned() }),
+    }
 }
 
 /// Reads a key file, or makes it: whole or not at all, and never over one that is there.

@@ -34,8 +34,8 @@ pub enum VaultError {
     /// The vault's keys are not there, and something that was sealed to them is. New ones would open nothing of it, and
     /// would stand in the way of the old ones.
     #[error(
-        "the store has lost {object}, without which nothing in the vault {vault} opens, and nothing was written to it: \
-         put back its folder keys/ from a copy of the store (what store:copy made); or, if there is none, move the \
+        "the store has lost {object}, without which no key opens anything in the vault {vault}, and nothing was written \
+         to it: put back its folder keys/ from a copy of the store (what store:copy made); or, if there is none, move the \
          folder vaults/{vault} of the store away, and a new vault is begun"
     )]
     KeysLost {
@@ -43,6 +43,30 @@ pub enum VaultError {
         vault: Uuid,
         /// The keys' name in the store.
         object: String,
+    },
+    /// The vault's keys are there and don't open, though they are sealed to the recovery key.
+    #[error(
+        "{object}, without which nothing in the vault {vault} opens, is damaged: put it back from a copy of the store \
+         (what store:copy made)"
+    )]
+    KeysDamaged {
+        /// The vault.
+        vault: Uuid,
+        /// The keys' name in the store.
+        object: String,
+        /// What is wrong with them.
+        source: OpenError,
+    },
+    /// The vault's config is missing or damaged, and something is to be changed.
+    #[error(
+        "{object} is {fault}, so nothing is changed in the vault but by backup:create or catalog:rebuild, which make it \
+         anew: run one of them, then try again"
+    )]
+    ConfigLost {
+        /// Its name in the store.
+        object: String,
+        /// How it is lost.
+        fault: crate::config::ConfigFault,
     },
     /// The store says that it has written an object, and does not have it.
     #[error(

@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod browse;
 pub mod check;
+mod config;
 pub mod copy;
 mod cut;
 pub mod damage;
@@ -37,6 +38,7 @@ pub mod text;
 pub mod tree;
 mod vault;
 
+pub use config::ConfigFault;
 pub use error::VaultError;
 pub use marks::MarkError;
 pub use vault::{Operation, Vault, delete_vault};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::config::{self, ConfigFault, Features, config_name};
 use crate::error::VaultError;
 use crate::fragment::hex;
 use crate::index::{Index, PackFacts, read_segment};
@@ -13,48 +13,8 @@ use crate::keys::{PublicKey, SecretKey, VaultKeys};
 use crate::pack::{self, FinishedPack, PackId, TRAILER_LEN};
 use crate::reader::Reader;
 use crate::record::Record;
-use crate::seal::{self, HEADER_LEN, ObjectKind, OpenError, VERSION};
-use crate::store::{Store, StoreError};
-
-/// What can be read of a vault without a key.
-#[derive(Debug, Serialize, Deserialize)]
-struct Config {
-    undercroft_vault: Uuid,
-    format: u64,
-    features: Features,
-}
-
-/// The part of a config that every later format keeps.
-#[derive(Debug, Deserialize)]
-struct ConfigFront {
-    undercroft_vault: Uuid,
-    format: u64,
-}
-
-/// Features that a program must know before it reads, writes, checks or sweeps. This release knows none.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Features {
-    read: Vec<String>,
-    write: Vec<String>,
-    check: Vec<String>,
-    sweep: Vec<String>,
-}
-
-impl Features {
-    fn allow(&self, operation: Operation, vault: Uuid) -> Result<(), VaultError> {
-        let unknown = match operation {
-            Operation::Read => &self.read,
-            Operation::Write => &self.write,
-            Operation::Check => &self.check,
-            Operation::Sweep => &self.sweep,
-        };
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let source = OpenError::Feature(unknown.join(", "));
-        Err(VaultError::Object { object: config_name(vault), source })
-    }
-}
+use crate::seal::{self, HEADER_LEN, ObjectKind, OpenError};
+use crate::store::{Listed, Store, StoreError};
 
 /// What a program wants to do to a vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +54,8 @@ pub struct Vault {
     pub(crate) id: Uuid,
     pub(crate) keys: VaultKeys,
     features: Arc<Features>,
+    /// What is wrong with the config, of a vault that was opened without it.
+    lost_config: Option<ConfigFault>,
     /// Sessions that were begun on this value or a clone of it, and were not recorded yet.
     relied: Arc<Mutex<Vec<Begun>>>,
 }
@@ -107,15 +69,19 @@ impl Vault {
     /// # Errors
     /// [`VaultError`] if the store fails, the vault is of a later release, its keys don't open, or they were lost.
     pub fn open_or_create(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
-        match Vault::open(Arc::clone(&store), id, recovery) {
-            Err(VaultError::Store(StoreError::Missing { .. })) => {}
-            other => return other,
+        match config::look(store.as_ref(), id)? {
+            Err(ConfigFault::Missing) => {}
+            Err(ConfigFault::Damaged) => {
+                // Only who has the keys may replace it.
+                Vault::open_without_config(Arc::clone(&store), id, recovery)?;
+                store.delete(&config_name(id))?;
+            }
+            Ok(_) => return Vault::open(store, id, recovery),
         }
         if !Vault::has_keys(store.as_ref(), id, recovery)? {
             Vault::create_keys(store.as_ref(), id, recovery)?;
         }
-        let config = Config { undercroft_vault: id, format: VERSION.into(), features: Features::default() };
-        let text = serde_json::to_vec_pretty(&config).map_err(|error| VaultError::Source(error.into()))?;
+        let text = config::text(id).map_err(|error| VaultError::Source(error.into()))?;
         // The keys come first: a vault whose config is there has its keys.
         store.put(&config_name(id), &text)?;
         Vault::open(store, id, recovery)
@@ -127,8 +93,18 @@ impl Vault {
         let own = keys_name(id, &recovery.public());
         let there = store.list(&format!("vaults/{id}/"))?;
         match there.iter().any(|object| object.name == own) {
-            false if !there.is_empty() => Err(VaultError::KeysLost { vault: id, object: own }),
+            false if !there.is_empty() => Err(Vault::no_keys(&there, id, own)),
             found => Ok(found),
+        }
+    }
+
+    /// Why there are no keys for a recovery key, in a vault that has these objects.
+    fn no_keys(there: &[Listed], id: Uuid, own: String) -> VaultError {
+        let front = format!("vaults/{id}/keys/");
+        if there.iter().any(|object| object.name.starts_with(&front)) {
+            VaultError::OtherRecoveryKey { vault: id }
+        } else {
+            VaultError::KeysLost { vault: id, object: own }
         }
     }
 
@@ -143,17 +119,40 @@ impl Vault {
         Ok(store.put(&keys_name(id, &public), &object)?)
     }
 
-    /// Opens a vault that is there.
+    /// Opens a vault that is there. One whose config is missing or damaged opens to be read, and says so
+    /// ([`lost_config`](Self::lost_config)): what a later release wrote is refused object by object.
     ///
     /// # Errors
     /// As [`open_or_create`](Self::open_or_create), and if there is none.
     pub fn open(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<Self, VaultError> {
-        let features = read_config(store.as_ref(), id)?;
-        features.allow(Operation::Read, id)?;
-        Vault::open_keys(store, id, recovery, features)
+        let fault = match config::look(store.as_ref(), id)? {
+            Ok(features) => {
+                features.allow(Operation::Read, id)?;
+                return Vault::open_keys(store, id, recovery, features);
+            }
+            Err(fault) => fault,
+        };
+        if fault == ConfigFault::Missing && store.list(&format!("vaults/{id}/"))?.is_empty() {
+            store.get(&config_name(id))?;
+        }
+        let vault = Vault::open_without_config(store, id, recovery)?;
+        Ok(Vault { lost_config: Some(fault), ..vault })
     }
 
-    /// Opens a vault whose config is gone or damaged, for checks: they need no promise of it.
+    /// Whether a recovery key opens a vault's keys, whatever else is wrong with the vault.
+    ///
+    /// # Errors
+    /// [`VaultError`]: why it does not.
+    pub fn prove_key(store: Arc<dyn Store>, id: Uuid, recovery: &SecretKey) -> Result<(), VaultError> {
+        Vault::open_without_config(store, id, recovery).map(|_| ())
+    }
+
+    /// What is wrong with the vault's config, if it was opened without.
+    pub fn lost_config(&self) -> Option<ConfigFault> {
+        self.lost_config
+    }
+
+    /// Opens a vault whose config is gone or damaged.
     pub(crate) fn open_without_config(
         store: Arc<dyn Store>,
         id: Uuid,
@@ -169,20 +168,31 @@ impl Vault {
         features: Features,
     ) -> Result<Self, VaultError> {
         let name = keys_name(id, &recovery.public());
-        let fail = |source| VaultError::Object { object: name.clone(), source };
         let object = match store.get(&name) {
-            Err(StoreError::Missing { .. }) => return Err(VaultError::OtherRecoveryKey { vault: id }),
+            Err(StoreError::Missing { .. }) => {
+                let there = store.list(&format!("vaults/{id}/keys/"))?;
+                return Err(Vault::no_keys(&there, id, name));
+            }
             other => other?,
         };
-        let keys = open_keys_object(&object, id, recovery).map_err(fail)?;
-        Ok(Vault { store, id, keys, features: Arc::new(features), relied: Arc::default() })
+        let keys = open_keys_object(&object, id, recovery).map_err(|source| match source {
+            OpenError::Newer(_) | OpenError::Feature(_) => {
+                VaultError::Object { object: name.clone(), source }
+            }
+            source => VaultError::KeysDamaged { vault: id, object: name.clone(), source },
+        })?;
+        Ok(Vault { store, id, keys, features: Arc::new(features), lost_config: None, relied: Arc::default() })
     }
 
     /// Whether this release knows all that it must know of the vault to do this.
     ///
     /// # Errors
-    /// [`VaultError::Object`] names the vault's config and the features that are not known.
+    /// [`VaultError::Object`] names the vault's config and the features that are not known;
+    /// [`VaultError::ConfigLost`] if it can't be told whether there are any, and something is to be changed.
     pub fn may(&self, operation: Operation) -> Result<(), VaultError> {
+        if let (Operation::Write | Operation::Sweep, Some(fault)) = (operation, self.lost_config) {
+            return Err(VaultError::ConfigLost { object: config_name(self.id), fault });
+        }
         self.features.allow(operation, self.id)
     }
 
@@ -404,22 +414,6 @@ impl Vault {
     }
 }
 
-/// Reads and checks what a vault says of itself.
-fn read_config(store: &dyn Store, id: Uuid) -> Result<Features, VaultError> {
-    let object = config_name(id);
-    let text = store.get(&object)?;
-    let fail = |source| VaultError::Object { object: object.clone(), source };
-    let front: ConfigFront = serde_json::from_slice(&text).map_err(|_| fail(OpenError::NotOurs))?;
-    if front.format > u64::from(VERSION) {
-        return Err(fail(OpenError::Newer(front.format)));
-    }
-    if front.undercroft_vault != id {
-        return Err(fail(OpenError::OtherVault(front.undercroft_vault)));
-    }
-    let config: Config = serde_json::from_slice(&text).map_err(|_| fail(OpenError::NotOurs))?;
-    Ok(config.features)
-}
-
 /// The keys that an object of a vault's keys holds.
 pub(crate) fn open_keys_object(
     object: &[u8],
@@ -431,25 +425,6 @@ pub(crate) fn open_keys_object(
     let mut reader = Reader::new(&plain);
     let mut key = || reader.array().map(SecretKey::from_bytes).map_err(OpenError::from);
     Ok(VaultKeys { secret: key()?, writer: key()? })
-}
-
-/// Whether these bytes are a config of the vault that this release knows all of.
-pub(crate) fn is_config_of_this_release(bytes: &[u8], id: Uuid) -> bool {
-    let known = |Features { read, write, check, sweep }: Features| {
-        [read, write, check, sweep].iter().all(Vec::is_empty)
-    };
-    serde_json::from_slice::<Config>(bytes).is_ok_and(|config| {
-        config.undercroft_vault == id && config.format <= u64::from(VERSION) && known(config.features)
-    })
-}
-
-/// Whether these bytes are a config of the vault, of whatever format.
-pub(crate) fn is_config_of(bytes: &[u8], id: Uuid) -> bool {
-    serde_json::from_slice::<ConfigFront>(bytes).is_ok_and(|front| front.undercroft_vault == id)
-}
-
-pub(crate) fn config_name(id: Uuid) -> String {
-    format!("vaults/{id}/config")
 }
 
 pub(crate) fn keys_name(id: Uuid, recovery: &PublicKey) -> String {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use common::{SITE, Tree, backup_text, backup_tree, chain, download, noise, record, recovery, text};
 use undercroft_vault::record::ArchiveRecord;
-use undercroft_vault::{Vault, VaultError, store};
+use undercroft_vault::{ConfigFault, Vault, VaultError, store};
 use uuid::Uuid;
 
 const OLD: Uuid = Uuid::from_u128(1);
@@ -183,6 +183,66 @@ fn keys_that_were_lost_are_not_made_anew() {
     let (_, made) = backup(&common::vault(folder), Uuid::from_u128(3), &Tree::new(), None);
     assert!(read(folder, OLD).unwrap() == scene.old);
     assert!(read(folder, Uuid::from_u128(3)).unwrap() == made);
+}
+
+/// What a config says can be had without it: the vault reads, and who writes to it makes the config anew.
+#[test]
+fn a_config_that_is_lost_stops_no_reading_and_is_made_anew() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    let path = folder.join(format!("vaults/{SITE}/config"));
+    let whole = fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    flipped[0] ^= 1;
+    let store: Arc<dyn store::Store> = Arc::new(store::local(folder).unwrap());
+    let bads = [(None, ConfigFault::Missing), (Some(&whole[..9]), ConfigFault::Damaged)];
+    for (bad, fault) in bads.into_iter().chain([(Some(&flipped[..]), ConfigFault::Damaged)]) {
+        fs::remove_file(&path).unwrap();
+        if let Some(bad) = bad {
+            fs::write(&path, bad).unwrap();
+        }
+        let vault = Vault::open(Arc::clone(&store), SITE, &recovery()).unwrap();
+        assert_eq!(vault.lost_config(), Some(fault));
+        let archives = vault.read_record(OLD).unwrap().archives;
+        let found: Vec<_> = archives.iter().map(|archive| download(&vault, archive).unwrap()).collect();
+        assert!(found == scene.old);
+        let refused = vault.write_record(Uuid::from_u128(9), &record(&[])).unwrap_err();
+        assert!(refused.to_string().contains("backup:create or catalog:rebuild"), "{refused}");
+        // Another key replaces nothing.
+        let other = undercroft_vault::keys::SecretKey::from_bytes([1; 32]);
+        assert!(Vault::open_or_create(Arc::clone(&store), SITE, &other).is_err());
+        assert_eq!(fs::read(&path).ok().as_deref(), bad);
+
+        let vault = Vault::open_or_create(Arc::clone(&store), SITE, &recovery()).unwrap();
+        assert_eq!(vault.lost_config(), None);
+        assert!(fs::read(&path).unwrap() == whole);
+    }
+    // One of a later release is whole, and is refused by all.
+    let later = String::from_utf8(whole).unwrap().replace("\"format\": 1", "\"format\": 2");
+    fs::write(&path, &later).unwrap();
+    assert!(Vault::open(Arc::clone(&store), SITE, &recovery()).is_err());
+    assert!(Vault::open_or_create(store, SITE, &recovery()).is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), later);
+}
+
+/// Keys that are gone or damaged are no wrong key: a copy of the store has them.
+#[test]
+fn keys_that_are_lost_are_not_told_as_a_wrong_key() {
+    let scene = scene();
+    let folder = scene.folder.path();
+    let keys = objects(folder).into_iter().find(|p| p.to_str().unwrap().contains("/keys/")).unwrap();
+    let mut bytes = fs::read(&keys).unwrap();
+    let store: Arc<dyn store::Store> = Arc::new(store::local(folder).unwrap());
+    for at in [20, 120] {
+        bytes[at] ^= 1;
+        fs::write(&keys, &bytes).unwrap();
+        let error = Vault::open(Arc::clone(&store), SITE, &recovery()).err().unwrap();
+        assert!(matches!(error, VaultError::KeysDamaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("from a copy of the store"), "{error}");
+    }
+    fs::remove_file(&keys).unwrap();
+    let error = Vault::open(store, SITE, &recovery()).err().unwrap();
+    assert!(matches!(error, VaultError::KeysLost { .. }), "{error:?}");
 }
 
 /// Files that are no objects of ours lie about in the store's folder: they harm nothing.

@@ -68,33 +68,46 @@ pub async fn run(cli: Cli, messages: Messages) -> Result<(), Failure> {
     }
     let client = place::open(&folder, begins).await?;
     let context = Context { client, messages, global };
+    tell(&context).await?;
+    let done = dispatch(&context, command).await;
+    // What came up meanwhile; that it can't be had is no reason to fail.
+    let _ = tell(&context).await;
+    done
+}
+
+/// Says what became of restores that were stopped, and what else is worth knowing whatever the command is.
+async fn tell(context: &Context) -> Result<(), Failure> {
     for recovery in context.client.recoveries().await? {
         // Not for nothing: it may have changed the site, and a cron job's mail is all that anybody sees of it.
         context.messages.warning(&recovery.text);
     }
+    Ok(())
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
-        Command::SiteAdd(args) => site_add::run(&context, args).await,
-        Command::SiteList(args) => site_list::run(&context, args).await,
-        Command::SiteInfo(args) => site_info::run(&context, args).await,
-        Command::SiteRemove(args) => site_remove::run(&context, args).await,
-        Command::EnvList(args) => env_list::run(&context, args).await,
-        Command::EnvInfo(args) => env_info::run(&context, args).await,
-        Command::EnvUpdate(args) => env_update::run(&context, args).await,
-        Command::BackupCreate(args) => backup_create::run(&context, args).await,
-        Command::BackupList(args) => backup_list::run(&context, args).await,
-        Command::BackupInfo(args) => backup_info::run(&context, args).await,
-        Command::BackupGet(args) => backup_get::run(&context, args).await,
-        Command::BackupRestore(args) => backup_restore::run(&context, args).await,
-        Command::BackupVerify(args) => backup_verify::run(&context, args).await,
-        Command::BackupBrowse(args) => backup_browse::run(&context, args).await,
-        Command::BackupDiff(args) => backup_diff::run(&context, args).await,
-        Command::BackupDelete(args) => backup_delete::run(&context, args).await,
-        Command::BackupUndelete(args) => backup_undelete::run(&context, args).await,
-        Command::BackupKeep(args) => backup_keep::run(&context, args).await,
-        Command::VaultCheck(args) => vault_check::run(&context, args).await,
-        Command::VaultSweep(args) => vault_sweep::run(&context, args).await,
-        Command::StoreCopy(args) => store_copy::run(&context, args).await,
-        Command::CatalogRebuild(args) => catalog_rebuild::run(&context, args).await,
-        Command::KeyExport => key_export::run(&context).await,
+        Command::SiteAdd(args) => site_add::run(context, args).await,
+        Command::SiteList(args) => site_list::run(context, args).await,
+        Command::SiteInfo(args) => site_info::run(context, args).await,
+        Command::SiteRemove(args) => site_remove::run(context, args).await,
+        Command::EnvList(args) => env_list::run(context, args).await,
+        Command::EnvInfo(args) => env_info::run(context, args).await,
+        Command::EnvUpdate(args) => env_update::run(context, args).await,
+        Command::BackupCreate(args) => backup_create::run(context, args).await,
+        Command::BackupList(args) => backup_list::run(context, args).await,
+        Command::BackupInfo(args) => backup_info::run(context, args).await,
+        Command::BackupGet(args) => backup_get::run(context, args).await,
+        Command::BackupRestore(args) => backup_restore::run(context, args).await,
+        Command::BackupVerify(args) => backup_verify::run(context, args).await,
+        Command::BackupBrowse(args) => backup_browse::run(context, args).await,
+        Command::BackupDiff(args) => backup_diff::run(context, args).await,
+        Command::BackupDelete(args) => backup_delete::run(context, args).await,
+        Command::BackupUndelete(args) => backup_undelete::run(context, args).await,
+        Command::BackupKeep(args) => backup_keep::run(context, args).await,
+        Command::VaultCheck(args) => vault_check::run(context, args).await,
+        Command::VaultSweep(args) => vault_sweep::run(context, args).await,
+        Command::StoreCopy(args) => store_copy::run(context, args).await,
+        Command::CatalogRebuild(args) => catalog_rebuild::run(context, args).await,
+        Command::KeyExport => key_export::run(context).await,
     }
 }

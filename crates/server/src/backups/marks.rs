@@ -29,7 +29,7 @@ impl App {
     ) -> Result<(), ApiError> {
         let (app, at) = (Arc::clone(self), self.now());
         let all = blocking(move || {
-            let vault = app.vault(site)?;
+            let vault = app.vault_to_add(site)?;
             for what in marks {
                 vault.write_mark(backup, &Mark { at, what })?;
             }

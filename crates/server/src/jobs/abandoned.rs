@@ -45,7 +45,7 @@ impl App {
                 "A restore of {}.{env} was stopped before it began: the environment is as it was. Run it again.",
                 site.name
             );
-            self.tell_recovery(true, text);
+            self.tell(true, text);
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ impl App {
             .await?
             .map_err(|error| Ended::failed(error.to_string()))?;
         let opener = Arc::clone(self);
-        let vault = match blocking(move || opener.vault(site)).await? {
+        let vault = match blocking(move || opener.vault_to_add(site)).await? {
             Err(VaultError::Store(StoreError::Missing { .. })) => {
                 self.has_begun(&backup.site).await?;
                 let maker = Arc::clone(self);

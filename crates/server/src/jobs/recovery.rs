@@ -41,7 +41,7 @@ impl App {
                     continue;
                 }
                 Err(error) => {
-                    self.tell_recovery(false, chain(&error));
+                    self.tell(false, chain(&error));
                     continue;
                 }
             };
@@ -51,7 +51,7 @@ impl App {
             let who = format!("{}.{}", journal.site_name, journal.env);
             match self.end_abandoned_restore(&journal, path).await {
                 Ok(Settled::Busy | Settled::Told) => {}
-                Ok(Settled::Now(text)) => self.tell_recovery(true, text),
+                Ok(Settled::Now(text)) => self.tell(true, text),
                 Err(why) => {
                     let text = format!(
                         "A restore of {who} was stopped and could not be brought to an end; the next command tries \
@@ -60,7 +60,7 @@ impl App {
                     // The job ends all the same: who waits for it must hear why nothing goes on.
                     let end = (JobState::Failed, text.as_str());
                     let _ = self.catalog.end_job(journal.id, None, end, self.seconds()).await;
-                    self.tell_recovery(false, text);
+                    self.tell(false, text);
                 }
             }
         }
@@ -81,7 +81,8 @@ impl App {
         job.map_or(true, |job| job.is_none_or(|job| !job.state.is_final()))
     }
 
-    pub(super) fn tell_recovery(&self, settled: bool, text: String) {
+    /// Says something to the person, whatever command they give.
+    pub(crate) fn tell(&self, settled: bool, text: String) {
         let mut recoveries = self.recoveries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let recovery = RecoveryObject { settled, text };
         if !recoveries.contains(&recovery) {

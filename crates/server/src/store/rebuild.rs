@@ -31,8 +31,8 @@ pub async fn rebuild(State(app): State<Arc<App>>) -> Result<Json<RebuiltObject>,
     for id in vaults {
         let (opener, mut problems) = (Arc::clone(&app), Vec::new());
         let found = blocking(move || {
-            // What a lost config said is made anew.
-            let vault = opener.vault_to_write(id)?;
+            // What a lost config said is made anew, where the store lets itself be written.
+            let vault = opener.vault_to_write(id).or_else(|_| opener.vault(id))?;
             let found = read(&vault, &mut problems)?;
             Ok::<_, VaultError>((found, problems))
         });

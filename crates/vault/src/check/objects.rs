@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::piece::judge;
 use super::problem::{At, Findings, Wrong};
+use crate::config::{self, ConfigFault, config_name};
 use crate::damage::DamageNote;
 use crate::error::VaultError;
 use crate::fragment::hex;
@@ -16,7 +17,7 @@ use crate::pack::PackId;
 use crate::record::Record;
 use crate::seal::{ObjectKind, OpenError};
 use crate::store::{Listed, Store, StoreError};
-use crate::vault::{Operation, Vault, config_name, keys_name};
+use crate::vault::{Operation, Vault, keys_name};
 
 /// Reads an object, and once more if it could not be used; inside is what is wrong with it.
 fn read<T>(vault: &Vault, read: impl Fn() -> Result<T, VaultError>) -> Result<Result<T, Wrong>, VaultError> {
@@ -44,7 +45,6 @@ pub(super) fn open(
     store: &Arc<dyn Store>,
     id: Uuid,
     recovery: &SecretKey,
-    keys: &[Listed],
     records: &[Uuid],
     findings: &mut Findings,
 ) -> Result<Option<Vault>, VaultError> {
@@ -52,38 +52,26 @@ pub(super) fn open(
     let error = match open().or_else(|_| open()) {
         Ok(vault) => {
             vault.may(Operation::Check)?;
+            tell_of_config(vault.lost_config(), id, findings);
             return Ok(Some(vault));
         }
         Err(error) => error,
     };
-    let (config, own) = (config_name(id), keys_name(id, &recovery.public()));
-    let text = match &error {
-        VaultError::Object { object, source } if *object == config => {
-            // A release that says it is newer in plain text is taken at its word.
-            if matches!(source, OpenError::Newer(_) | OpenError::Feature(_)) {
-                return Err(error);
-            }
-            "it is damaged, and nothing but this check opens the vault without it; delete it, and the next backup or catalog:rebuild makes it anew"
-        }
-        VaultError::Store(StoreError::Missing { name, .. }) if *name == config => {
-            "it is missing, and nothing but this check opens the vault without it; the next backup or catalog:rebuild makes it anew"
-        }
-        VaultError::Object { object, .. } if *object == own => {
-            return Ok(closed(&own, true, records, findings));
-        }
-        VaultError::OtherRecoveryKey { .. } if keys.is_empty() => {
-            return Ok(closed(&own, false, records, findings));
-        }
+    let own = keys_name(id, &recovery.public());
+    let there = match &error {
+        VaultError::KeysDamaged { .. } => true,
+        VaultError::Object { object, .. } if *object == own => true,
+        VaultError::KeysLost { .. } => false,
         _ => return Err(error),
     };
-    findings.wrong(Some(&config), &Wrong::Flaw(text.to_owned()), 0);
-    match Vault::open_without_config(Arc::clone(store), id, recovery) {
-        Ok(vault) => Ok(Some(vault)),
-        Err(VaultError::Object { .. }) => Ok(closed(&own, true, records, findings)),
-        Err(VaultError::OtherRecoveryKey { .. }) if keys.is_empty() => {
-            Ok(closed(&own, false, records, findings))
-        }
-        Err(error) => Err(error),
+    tell_of_config(config::look(store.as_ref(), id)?.err(), id, findings);
+    Ok(closed(&own, there, records, findings))
+}
+
+fn tell_of_config(fault: Option<ConfigFault>, id: Uuid, findings: &mut Findings) {
+    if let Some(fault) = fault {
+        let text = format!("it is {fault}; the next backup or catalog:rebuild makes it anew");
+        findings.wrong(Some(&config_name(id)), &Wrong::Flaw(text), 0);
     }
 }
 
@@ -121,8 +109,8 @@ pub(super) fn segments(
             Ok(found) => packs.extend(found.into_iter().map(Arc::new)),
             Err(wrong) => {
                 let text = format!(
-                    "{}; no backup is hit, since packs tell of themselves; delete it, and the next backup writes what \
-                     it said anew",
+                    "{}; no backup is hit, since packs tell of themselves; the next backup:create writes what it said \
+                     anew and removes it",
                     words(&wrong)
                 );
                 findings.wrong(Some(&segment.name), &Wrong::Flaw(text), 0);

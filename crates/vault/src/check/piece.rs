@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::problem::Wrong;
+use crate::config::config_name;
 use crate::deflate::Deflater;
 use crate::error::VaultError;
 use crate::fetch::{end, sealed_len, side_by_side};
@@ -14,7 +15,7 @@ use crate::index::{Index, Located, Loss};
 use crate::pack::{PackId, open_fragment};
 use crate::seal::{self, BodyKey, HEADER_LEN, ObjectKind, OpenError};
 use crate::store::StoreError;
-use crate::vault::{Vault, config_name};
+use crate::vault::Vault;
 
 /// Deflate makes at most 1,032 bytes of one: a reference that promises more is never given memory.
 const INFLATE_MAX: u64 = 1032;

@@ -11,12 +11,13 @@ use super::hits::Hits;
 use super::objects;
 use super::packs::{ListedPack, PackLook, look_at_all};
 use super::problem::{Findings, Problems};
+use crate::config::config_name;
 use crate::damage::{DamageNote, DamagedPack};
 use crate::error::VaultError;
 use crate::fragment::unhex;
 use crate::keys::SecretKey;
 use crate::store::{Listed, Store, StoreError};
-use crate::vault::{Vault, config_name};
+use crate::vault::Vault;
 
 /// How much of a vault is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +108,7 @@ pub fn vault(
     contents.tell_of_strangers(&mut proof.notes);
     proof.recorded.clone_from(&contents.records);
     let records = &contents.records;
-    match objects::open(store, id, recovery, &contents.keys, records, &mut findings)? {
+    match objects::open(store, id, recovery, records, &mut findings)? {
         Some(vault) => check_opened(&vault, &contents, observer, &mut findings, &mut proof)?,
         None => {
             for listed in [&contents.packs, &contents.index, &contents.damage] {

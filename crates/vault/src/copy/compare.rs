@@ -8,10 +8,11 @@ use super::ledger::Ledger;
 use super::object::{Fetched, answers, fault, fetch, store};
 use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged};
 use super::vault::{Came, Object, Route};
+use crate::config::is_config_of_this_release;
 use crate::keys::{SecretKey, VaultKeys};
 use crate::seal::{ObjectKind, open_object};
 use crate::store::StoreError;
-use crate::vault::{is_config_of_this_release, keys_name, open_keys_object};
+use crate::vault::{keys_name, open_keys_object};
 
 /// What became of comparing an object.
 pub(super) enum Found {

@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use super::report::CopyError;
+use crate::config::{config_name, is_config_of};
 use crate::fragment::hex;
 use crate::seal::{HEADER_LEN, MAGIC};
 use crate::store::{Store, StoreError};
-use crate::vault::{config_name, is_config_of};
 
 /// Bytes that are read back from an object's end.
 const END: usize = 64;
@@ -82,7 +82,7 @@ pub(super) fn fault(bytes: &[u8], vault: Uuid, name: &str, len: u64) -> Option<S
         return Some("its name is not the hash of its bytes".to_owned());
     }
     if name == "config" && !is_config_of(bytes, vault) {
-        return Some("it is not what a vault says of itself, or is another vault's".to_owned());
+        return Some("it is damaged, or is another vault's".to_owned());
     }
     let (_, kind) = PARTS.get(order(name))?;
     let kinds: &[u8] = match kind {
@@ -94,7 +94,7 @@ pub(super) fn fault(bytes: &[u8], vault: Uuid, name: &str, len: u64) -> Option<S
     let fits = front.is_some_and(|front| {
         front.starts_with(MAGIC) && kinds.contains(&front[8]) && front[12..] == vault.as_bytes()[..]
     });
-    (!fits).then(|| "it is no object of the kind that belongs there, or of another vault".to_owned())
+    (!fits).then(|| "it is damaged, or no object of this vault and of the kind that belongs there".to_owned())
 }
 
 /// Writes an object to the target, and looks whether it is there.
