@@ -74,8 +74,8 @@ pub enum OpenError {
     /// It needs a feature that this program doesn't know.
     #[error("it uses a feature that this release does not know ({0}): use a newer release")]
     Feature(String),
-    /// It belongs to another vault.
-    #[error("it belongs to another vault ({0})")]
+    /// It belongs to another vault, or the bytes that say to which are damaged.
+    #[error("it is damaged, or belongs to another vault ({0})")]
     OtherVault(Uuid),
     /// The key does not open it, or its bytes are damaged.
     #[error("it is damaged, or sealed with another key")]

@@ -56,7 +56,7 @@ pub async fn run(context: &Context, args: BackupVerify) -> Result<(), Failure> {
     if outcome.backups.iter().any(|backup| !backup.good) {
         context.messages.notice(
             "What is not damaged still restores: backup:restore --skip-damaged leaves the rest as it is. What the site \
-             still has heals with the next backup:create.",
+             still has heals with the next backup:create, unless the list of an archive is hit.",
         );
     }
     Err(Failure::Told)

@@ -131,12 +131,20 @@ pub(super) enum Wrong {
 }
 
 impl Wrong {
-    fn text(&self, pieces: u64) -> String {
+    fn text(&self, pieces: u64, of_list: bool) -> String {
         let (pieces, are) = match pieces {
             1 => ("one piece".to_owned(), "is"),
             _ => (format!("{pieces} pieces"), "are"),
         };
-        let heals = "if the site still has the content, the next backup stores it again";
+        let content = "if the site still has the content, the next backup stores it again";
+        // A list comes out the same again only if everything in it does.
+        let heals = match of_list {
+            true => format!(
+                "{content}; but the list of an archive is hit too, and with it the whole archive: that heals only if a backup \
+                 finds the site exactly as it was then"
+            ),
+            false => content.to_owned(),
+        };
         match self {
             Wrong::Missing => {
                 format!("the store lacks it or a part of it, and {pieces} of archives with it; {heals}")
@@ -156,6 +164,8 @@ impl Wrong {
 #[derive(Debug, Default)]
 struct Found {
     pieces: u64,
+    /// Whether one of the pieces is of an archive's list.
+    of_list: bool,
     hits: Vec<Hit>,
     hits_total: u64,
 }
@@ -216,7 +226,9 @@ impl Findings {
 
     /// Notes that from a place on nothing of an archive can be told.
     pub(super) fn all_after(&mut self, object: Option<&str>, wrong: &Wrong, at: At<'_>, last: Option<&[u8]>) {
-        if let Some(hit) = self.at(object, wrong).and_then(|found| found.hit(at)) {
+        let Some(found) = self.at(object, wrong) else { return };
+        found.of_list = true;
+        if let Some(hit) = found.hit(at) {
             hit.all_after = last.map(readable_path);
         }
     }
@@ -230,7 +242,7 @@ impl Findings {
         let total = (self.found.len() as u64) + self.more;
         let problem = |((object, wrong), found): ((Option<String>, Wrong), Found)| Problem {
             object,
-            text: wrong.text(found.pieces),
+            text: wrong.text(found.pieces, found.of_list),
             hits: found.hits,
             hits_total: found.hits_total,
         };
@@ -275,6 +287,18 @@ mod tests {
         let text = problems.list[0].to_string();
         assert!(text.starts_with("packs/1: 3 pieces of it are damaged"), "{text}");
         assert!(text.ends_with("hit: a.tar.gz: x, y\\xff"), "{text}");
+    }
+
+    /// What the site still has comes again, and a list only if all that it lists is the same.
+    #[test]
+    fn that_a_list_is_hit_is_told_as_what_it_is() {
+        let at = At { backup: None, archive: "a" };
+        let mut findings = Findings::default();
+        findings.hit(Some("packs/1"), &Wrong::Damaged, at, std::iter::empty());
+        findings.all_after(Some("packs/2"), &Wrong::Damaged, at, None);
+        let texts: Vec<_> = findings.into_problems().list.into_iter().map(|problem| problem.text).collect();
+        assert!(texts[0].ends_with("the next backup stores it again"), "{texts:?}");
+        assert!(texts[1].ends_with("finds the site exactly as it was then"), "{texts:?}");
     }
 
     #[test]

@@ -175,7 +175,8 @@ pub enum CopyError {
     },
     /// The target has a vault of that name with other keys.
     #[error(
-        "the target has another vault {vault}, with keys of its own: nothing of it was touched; copy to another store, or move that vault away first"
+        "the target has another vault {vault}, with keys of its own, or this one with damaged keys and no pack that tells: \
+         nothing of it was touched; copy to another store, or move that vault away first"
     )]
     OtherKeys {
         /// The vault.
