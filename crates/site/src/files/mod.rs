@@ -39,7 +39,7 @@ use count::{Counter, Tally};
 use facts::{Facts, Identity};
 use firsts::Firsts;
 use handover::Item;
-use leave::Excludes;
+pub use leave::Excludes;
 use open::Opener;
 use owners::Owners;
 use walk::{Plan, Walk};

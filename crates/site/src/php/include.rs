@@ -1,6 +1,6 @@
 //! Files that a settings file includes or reads.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use tree_sitter::Node;
@@ -66,7 +66,8 @@ impl Machine<'_> {
     /// A file that isn't there includes nothing; one that can't be looked at might include anything.
     fn absent(&mut self, source: &Source, node: Node<'_>, told: &str, path: &Path, at: Place) -> Value {
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if is_absence(&error) => {
+                self.absent.borrow_mut().push(plain(path));
                 if node.kind().starts_with("require") {
                     self.note(at, format!("{} is required, and is not there", source.name(node)));
                 }
@@ -109,7 +110,8 @@ impl Machine<'_> {
         let unknown = || Value::unknown(Why::Include(told.to_owned()), at);
         let real = match path.canonicalize() {
             Ok(real) => real,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if is_absence(&error) => {
+                self.absent.borrow_mut().push(plain(&path));
                 return Value::new(Data::Bool(false), at);
             }
             Err(_) => return unknown(),
@@ -143,14 +145,36 @@ impl Machine<'_> {
                 };
                 Value::new(Data::Bool(fits), at)
             }
-            Err(error) => match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-                    Value::new(Data::Bool(false), at)
+            Err(error) if is_absence(&error) => {
+                // What is asked after is most often what is included then.
+                if function != "is_dir" {
+                    self.absent.borrow_mut().push(plain(&path));
                 }
-                _ => Value::unknown(Why::Include(told.to_owned()), at),
-            },
+                Value::new(Data::Bool(false), at)
+            }
+            Err(_) => Value::unknown(Why::Include(told.to_owned()), at),
         }
     }
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// A path to what is not there, by the real path of what is above it, and without `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    let real = plain
+        .ancestors()
+        .find_map(|above| Some(above.canonicalize().ok()?.join(plain.strip_prefix(above).ok()?)));
+    real.unwrap_or(plain)
 }
 
 /// Whether a file is the CMS itself, or code that sets nothing: it is not followed.

@@ -1,5 +1,6 @@
 //! The reader's own state: where it is, what was set, and how much work it may still do.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub(super) struct Machine<'w> {
     pub files: Vec<PathBuf>,
     /// Other files whose content was asked for.
     pub read: Vec<PathBuf>,
+    /// Files that were asked for and are not there.
+    pub absent: RefCell<Vec<PathBuf>>,
     pub notes: Vec<(Place, String)>,
     /// How many files are being included at once.
     pub including: u32,
@@ -75,6 +78,7 @@ impl<'w> Machine<'w> {
             pending: Vec::new(),
             files: Vec::new(),
             read: Vec::new(),
+            absent: RefCell::default(),
             notes: Vec::new(),
             including: 0,
             steps: 0,
@@ -101,6 +105,7 @@ impl<'w> Machine<'w> {
             constants: self.state.constants.into_iter().map(|(k, v)| (k, doubt(v))).collect(),
             files: self.files,
             read: self.read,
+            absent: self.absent.into_inner(),
             notes: self.notes,
         }
     }

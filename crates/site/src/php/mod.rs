@@ -55,6 +55,7 @@ pub(crate) struct Outcome {
     constants: HashMap<String, Value>,
     files: Vec<PathBuf>,
     read: Vec<PathBuf>,
+    absent: Vec<PathBuf>,
     /// What could not be followed, in words, with its place.
     pub notes: Vec<(Place, String)>,
 }
@@ -73,6 +74,11 @@ impl Outcome {
     /// All files that were read, by their real paths.
     pub fn read(&self) -> impl Iterator<Item = &PathBuf> {
         self.files.iter().chain(&self.read)
+    }
+
+    /// Files that would have been read if they were there, without `..` in their paths.
+    pub fn absent(&self) -> &[PathBuf] {
+        &self.absent
     }
 
     /// The file and line of a place; `None` for what the CMS or the caller set.

@@ -5,23 +5,50 @@ use std::path::{Path, PathBuf};
 use super::{Cms, LookOptions, drupal, look};
 
 /// Where WordPress, Bedrock and Drupal keep an environment's own address, database account and secrets.
-const FILES: [&str; 12] = [
-    "wp-config.php",
-    "wp-config-local.php",
-    "wp-config-*.php",
-    "local-config.php",
-    "db-config.php",
+const FILES: [&str; 25] = [
+    "wp-config.*",
+    "wp-config-*.php*",
+    "wp-config[_ ]*",
+    "wp-config-{backup,bak,copy,old,orig,save}*",
+    "*wp-config.php",
+    ".wp-config*.sw?",
+    "local-config.php*",
+    "db-config.php*",
     ".env",
     ".env.*",
+    ".env[-_~]*",
+    ".envrc",
+    "*.env",
+    "..env*.sw?",
     "/config/environments/*.local.php",
-    "sites/*/settings.php",
-    "sites/*/settings.*.php",
-    "sites/*/settings/local.settings.php",
-    "sites/*/services.local.yml",
+    "sites/*/settings.php*",
+    "sites/*/settings.*.php*",
+    "sites/*/settings[-_]*.php*",
+    "sites/*/settings.{bak,old,orig,save}*",
+    "sites/*/.settings*.sw?",
+    "sites/*/settings/local.settings.php*",
+    "sites/*/services.local.yml*",
+    ".composer/auth.json",
+    ".config/composer/auth.json",
+    "composer/auth.json",
 ];
+/// Where Composer keeps its tokens: of a name that plugins have for other things.
+const AT_THE_TOP: [&str; 2] = ["/auth.json*", "/*/auth.json"];
 /// What looks like those, but is the same everywhere: templates to copy.
-const TEMPLATES: [&str; 5] =
-    ["wp-config-sample.php", ".env.example", ".env.dist", ".env.sample", "default.settings.php"];
+const TEMPLATES: [&str; 12] = [
+    "wp-config-sample.php",
+    "default.settings.php",
+    "example.settings.*",
+    "settings.example.php",
+    "settings.default.php",
+    "settings.*.example.php",
+    "example.env",
+    "sample.env",
+    "*.example",
+    "*.dist",
+    "*.sample",
+    "*.template",
+];
 
 /// Patterns, as `.gitignore` has them, of the files that hold an environment's own credentials, whichever CMS it
 /// runs and wherever below the top of its code that lies: what is restored from another environment leaves these
@@ -33,22 +60,43 @@ pub fn credential_files() -> Vec<String> {
         flat => flat.to_owned(),
     };
     let templates = TEMPLATES.iter().map(|name| format!("!{name}"));
-    FILES.iter().map(anywhere).chain(templates).collect()
+    let at_the_top = AT_THE_TOP.iter().map(|name| (*name).to_owned());
+    FILES.iter().map(anywhere).chain(at_the_top).chain(templates).collect()
 }
 
 /// Folders that hold code which is the same everywhere, though settings may be put together there.
 const PACKAGES: [&str; 4] = ["vendor", "node_modules", "wp-includes", "wp-admin"];
 
+/// What tells a site from other folders, and where its settings are, by the ends of paths.
+const MARKS: [&str; 8] = [
+    "wp-includes/version.php",
+    "core/lib/Drupal.php",
+    "includes/bootstrap.inc",
+    "misc/drupal.js",
+    "modules/system/system.module",
+    "config/application.php",
+    "composer.json",
+    "index.php",
+];
+
+/// Where in a site's folder such marks may be: the ends of paths, and how many folders may be above them.
+pub fn site_marks() -> (&'static [&'static str], usize) {
+    (&MARKS, 3)
+}
+
 /// The files, by their real paths, that the settings of the site in a folder come from: its own settings, and what
-/// these include, wherever people keep it. Of several Drupal sites, those of all. Nothing if there is no site.
+/// these include, wherever people keep it, also if it is not there. Of several Drupal sites, those of all. Nothing if
+/// there is no site.
 pub fn settings_files(folder: &Path) -> Vec<PathBuf> {
     let mut options = LookOptions::default();
     let Ok(found) = look(folder, &options) else { return Vec::new() };
     let mut files = found.read;
+    files.extend(found.absent);
     if let Cms::Drupal { .. } = found.cms {
         for name in drupal::site_folders(&found.docroot) {
             options.multisite = Some(name);
-            files.extend(look(folder, &options).map(|found| found.read).unwrap_or_default());
+            let Ok(found) = look(folder, &options) else { continue };
+            files.extend(found.read.into_iter().chain(found.absent));
         }
     }
     let core = found.docroot.canonicalize().unwrap_or(found.docroot).join("core");
@@ -116,6 +164,26 @@ mod tests {
             "sites/default/settings.php",
             "docroot/sites/default/settings/local.settings.php",
             "db-config.php",
+            "wp-config.php.bak",
+            "wp-config.php~",
+            "wp-config.old",
+            "wp-config-backup.php",
+            "old-wp-config.php",
+            ".wp-config.php.swp",
+            "sites/default/settings.php.bak",
+            "sites/default/settings.php.orig",
+            "web/sites/default/settings.php~",
+            "sites/default/.settings.php.swp",
+            "sites/default/settings.local.php.save",
+            "sites/default/settings_old.php",
+            ".env~",
+            ".env-live",
+            "prod.env",
+            ".envrc",
+            ".env.local.php",
+            "auth.json",
+            "web/auth.json",
+            ".composer/auth.json",
         ] {
             assert!(is_own(own), "{own}");
         }
@@ -127,6 +195,16 @@ mod tests {
             "index.php",
             "wp-content/plugins/x/settings.php",
             "drush/sites/self.site.yml",
+            "sites/example.settings.local.php",
+            "sites/default/example.settings.local.php",
+            "sites/default/settings.example.php",
+            "wp-config-sample.php.dist",
+            ".env.local.example",
+            ".env.dist",
+            "example.env",
+            "vendor/wp-cli/wp-config-transformer/src/WPConfigTransformer.php",
+            "wp-content/plugins/x/schemas/auth.json",
+            "wp-admin/setup-config.php",
         ] {
             assert!(!is_own(code), "{code}");
         }

@@ -156,6 +156,9 @@ pub struct Found {
     /// The files in PHP that settings were read from, and what those read, by their real paths.
     #[serde(default)]
     pub read: Vec<PathBuf>,
+    /// Files that these would have read too, if they were there.
+    #[serde(default)]
+    pub absent: Vec<PathBuf>,
     /// What was found, in words.
     pub findings: Vec<Finding>,
     /// What was not.

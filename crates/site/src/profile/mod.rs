@@ -26,7 +26,7 @@ use std::path::Path;
 
 use undercroft_model::Element;
 
-pub use credentials::{credential_files, pattern_of, settings_files};
+pub use credentials::{credential_files, pattern_of, settings_files, site_marks};
 pub use found::{Cms, DrupalLayout, Finding, Found, LookError, LookOptions, Missing, Spot, WordPressLayout};
 pub use host::{DbHost, parse_db_host};
 pub use option_file::{OptionFileError, PartialTarget, read_defaults_file};
@@ -73,6 +73,7 @@ fn look_here(folder: &Path, options: &LookOptions) -> Result<Found, LookError> {
         docroot: site.docroot,
         settings: sheet.settings,
         read: sheet.read,
+        absent: sheet.absent,
         findings: sheet.findings,
         missing: sheet.missing,
         notes: sheet.notes,

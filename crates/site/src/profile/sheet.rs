@@ -23,6 +23,8 @@ pub(super) struct Sheet {
     pub notes: Vec<String>,
     /// The files that settings were read from.
     pub read: Vec<PathBuf>,
+    /// Files that settings would have been read from, and that are not there.
+    pub absent: Vec<PathBuf>,
     /// The site's own host name, where its settings tell it.
     pub host_name: Option<String>,
 }
@@ -66,6 +68,7 @@ impl Sheet {
     /// What was read for a settings file, and what could not be followed in it.
     pub fn note_outcome(&mut self, outcome: &Outcome) {
         self.read.extend(outcome.read().cloned());
+        self.absent.extend(outcome.absent().iter().cloned());
         for (place, text) in &outcome.notes {
             match spot(outcome, *place) {
                 Some(spot) => self.note(format!("{spot}: {text}")),

@@ -104,3 +104,19 @@ fn files_that_settings_come_from_are_told_wherever_they_lie() {
     let there = ["sites/default/own.php", "sites/default/settings.php", "sites/other.example/settings.php"];
     assert_eq!(settings_files(&tree.path("")), there.map(|name| tree.path(name)));
 }
+
+#[test]
+fn what_settings_would_include_is_theirs_though_it_is_not_there() {
+    let tree = Tree::new(&[
+        ("core/lib/Drupal.php", "<?php const VERSION = '10.1.0';"),
+        (
+            "sites/default/settings.php",
+            "<?php if (is_readable(__DIR__ . '/../../private/own.php')) { include __DIR__ . '/../../private/own.php'; }
+             $settings['hash_salt'] = file_get_contents(__DIR__ . '/salt.txt');
+             if (is_dir(__DIR__ . '/folder')) { echo 1; }
+             require __DIR__ . '/../../vendor/x.php';",
+        ),
+    ]);
+    let there = ["private/own.php", "sites/default/salt.txt", "sites/default/settings.php"];
+    assert_eq!(settings_files(&tree.path("")), there.map(|name| tree.path(name)));
+}

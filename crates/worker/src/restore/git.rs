@@ -26,6 +26,8 @@ pub struct Repositories<'a> {
     pub cache: &'a Path,
     /// Whether the archives are another environment's, whose credentials are not to come along.
     pub foreign: bool,
+    /// What that environment's settings come from, by the paths that these files would have here.
+    pub theirs: &'a [PathBuf],
     /// Whether files go that git does not track.
     pub remove_untracked: bool,
     /// The program's own folders.
@@ -50,7 +52,10 @@ impl<'a> Repositories<'a> {
             commit,
             id: self.id,
             protect: if self.foreign { credential_files() } else { Vec::new() },
-            protect_files: if self.foreign { own_settings(self.settings) } else { Vec::new() },
+            protect_files: match self.foreign {
+                true => own_settings(self.settings).into_iter().chain(self.theirs.iter().cloned()).collect(),
+                false => Vec::new(),
+            },
             remove_untracked: self.remove_untracked,
             spare: files.chain(self.own).cloned().collect(),
             objects: None,

@@ -5,6 +5,7 @@
 //! [`recover`] ends what a program that was killed has begun. [`plan`] only tells what would change.
 
 pub mod error;
+mod foreign;
 mod git;
 pub mod journal;
 mod objects;

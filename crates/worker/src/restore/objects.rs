@@ -18,9 +18,9 @@ use super::error::PartError;
 #[derive(Debug, thiserror::Error)]
 #[error("{action} {} failed", path.display())]
 pub struct ObjectsError {
-    action: &'static str,
-    path: PathBuf,
-    source: io::Error,
+    pub(super) action: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
 }
 
 /// Where a job lays an archive out.

@@ -1,6 +1,7 @@
 //! What a restore would change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use undercroft_model::Remark;
@@ -27,12 +28,13 @@ pub fn plan(
 ) -> Result<BTreeMap<Element, ElementChanges>, RestoreError> {
     let index = Arc::new(place.vault.read_index()?);
     let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer };
+    let theirs = order.theirs(place, &index)?;
     let one = |element: &ElementOrder| {
         if observer.cancelled() {
             return Err(Cancelled.into());
         }
         observer.doing(element.element, "looking");
-        let changes = plan_one(order, element, place, &scene);
+        let changes = plan_one(order, element, (place, &theirs), &scene);
         Ok((element.element, changes.map_err(|source| failed(element.element, source))?))
     };
     order.elements.iter().map(one).collect()
@@ -41,33 +43,36 @@ pub fn plan(
 fn plan_one(
     order: &RestoreOrder,
     element: &ElementOrder,
-    place: &Workplace,
+    (place, theirs): (&Workplace, &[PathBuf]),
     scene: &Scene<'_>,
 ) -> Result<ElementChanges, PartError> {
     let source = element.source();
     let changes = ElementChanges { archive: element.archive.name.clone(), ..ElementChanges::default() };
-    Ok(match order.kind(element, place)? {
+    Ok(match order.kind(element, place, theirs)? {
         Kind::Database(database) => of_database(changes, database.plan(scene, &source, order.id)?),
-        Kind::Tree(tree) => ElementChanges { tree: Some(of_tree(tree.plan(scene, &source)?)), ..changes },
+        Kind::Tree(tree) => of_tree(changes, tree.plan(scene, &source)?),
         Kind::Git(git) => of_repository(changes, git.plan()?),
     })
 }
 
-fn of_tree(plan: files::Plan) -> TreeChanges {
+fn of_tree(changes: ElementChanges, plan: files::Plan) -> ElementChanges {
     let count = |sum: files::Sum| Count { number: sum.entries, bytes: sum.bytes };
     let word = |effect| match effect {
         files::Effect::Added => "added",
         files::Effect::Changed => "changed",
         files::Effect::Removed => "removed",
     };
-    TreeChanges {
+    let remarks = plan.held_back.iter().map(|path| Remark::note(path.clone(), files::HELD_BACK));
+    let remarks = remarks.collect();
+    let tree = TreeChanges {
         added: count(plan.added),
         changed: count(plan.changed),
         removed: count(plan.removed),
         unchanged: count(plan.unchanged),
         kept: Count { number: plan.kept, bytes: 0 },
         first: plan.samples.into_iter().map(|(effect, path)| (word(effect).to_owned(), path)).collect(),
-    }
+    };
+    ElementChanges { tree: Some(tree), remarks, ..changes }
 }
 
 fn of_database(changes: ElementChanges, plan: database::Plan) -> ElementChanges {

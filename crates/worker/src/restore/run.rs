@@ -7,8 +7,10 @@ use std::thread;
 
 use undercroft_model::{Cancelled, CodeSource, Element, Muted, Observer, Remark};
 use undercroft_site::git::restore as git;
+use undercroft_vault::index::Index;
 
 use super::error::{PartError, RestoreError};
+use super::foreign;
 use super::git::{GitOrder, Repositories};
 use super::journal::{self, Held, Journal, JournalError, Phase};
 use super::part::{DatabaseOrder, How, Live, Scene, Source, Staged};
@@ -28,12 +30,13 @@ pub struct Restored {
 
 impl RestoreOrder {
     /// What trees have in common.
-    fn trees<'a>(&'a self, place: &'a Workplace) -> Trees<'a> {
+    fn trees<'a>(&'a self, place: &'a Workplace, theirs: &'a [PathBuf]) -> Trees<'a> {
         Trees {
             settings: &self.settings,
             own: &place.own,
             paths: &self.paths,
             foreign: self.foreign,
+            theirs,
             skip_damaged: self.skip_damaged,
             takes_back: self.takes_back.is_some(),
             id: self.id,
@@ -41,11 +44,12 @@ impl RestoreOrder {
     }
 
     /// What repositories have in common.
-    fn repositories<'a>(&'a self, place: &'a Workplace) -> Repositories<'a> {
+    fn repositories<'a>(&'a self, place: &'a Workplace, theirs: &'a [PathBuf]) -> Repositories<'a> {
         Repositories {
             settings: &self.settings,
             cache: &place.cache,
             foreign: self.foreign,
+            theirs,
             remove_untracked: self.remove_untracked,
             own: &place.own,
             id: self.id,
@@ -84,21 +88,36 @@ pub(super) enum Kind<'a> {
 }
 
 impl RestoreOrder {
-    /// What an element is where it goes to.
+    /// What the settings of the environment come from that the code is of, by the paths that these files would have
+    /// here. Nothing if that is the same one.
+    pub(super) fn theirs(&self, place: &Workplace, index: &Arc<Index>) -> Result<Vec<PathBuf>, RestoreError> {
+        let code = self.elements.iter().find(|one| one.element == Element::Code);
+        let (Some(code), Some(folder)) =
+            (code.filter(|_| self.foreign), foreign::code_folder(&self.settings))
+        else {
+            return Ok(Vec::new());
+        };
+        let found =
+            foreign::settings_in(&code.archive, (&place.vault, index), &folder, (&place.cache, self.id));
+        found.map_err(|source| failed(Element::Code, source))
+    }
+
+    /// What an element is where it goes to; `theirs` is what [`theirs`](Self::theirs) gave.
     pub(super) fn kind<'a>(
         &'a self,
         one: &'a ElementOrder,
         place: &'a Workplace,
+        theirs: &'a [PathBuf],
     ) -> Result<Kind<'a>, PartError> {
         if one.element == Element::Database {
             return Ok(Kind::Database(self.database()));
         }
         let now = one.now.as_ref().map(|(archive, captured)| (archive, *captured));
-        if let Some(tree) = self.trees(place).order(one.element, now) {
+        if let Some(tree) = self.trees(place, theirs).order(one.element, now) {
             return Ok(Kind::Tree(tree));
         }
         let git = (one.element == Element::Code)
-            .then(|| self.repositories(place).order(&one.archive.name, one.facts.as_ref()))
+            .then(|| self.repositories(place, theirs).order(&one.archive.name, one.facts.as_ref()))
             .transpose()?
             .flatten();
         git.map(Kind::Git).ok_or(PartError::NotThere(one.element))
@@ -137,13 +156,14 @@ pub fn restore(
 ) -> Result<Restored, RestoreError> {
     let index = Arc::new(place.vault.read_index()?);
     let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer };
+    let theirs = order.theirs(place, &index)?;
     let mut parts: Vec<Part<'_>> = Vec::new();
     // Files come first: they may lie, and be laid out, inside the folder of the code.
     let (files, others): (Vec<_>, Vec<_>) =
         order.elements.iter().partition(|element| element.element == Element::Files);
     for element in files.into_iter().chain(others) {
         let guest = parts.iter().find_map(|part| part.staged.laid_out());
-        let decided = decide(order, element, guest, place, &scene);
+        let decided = decide(order, element, guest, (place, &theirs), &scene);
         parts.push(decided.map_err(|source| failed(element.element, source))?);
     }
     parts.sort_by_key(|part| rank(order, part.staged.element));
@@ -207,6 +227,7 @@ pub(super) fn failed(element: Element, source: PartError) -> RestoreError {
 /// [`RestoreError`], as the restore itself would refuse it.
 pub fn check(order: &RestoreOrder, place: &Workplace, observer: &dyn Observer) -> Result<(), RestoreError> {
     let index = Arc::new(place.vault.read_index()?);
+    let theirs = order.theirs(place, &index)?;
     // What is said now would be said twice.
     let muted = Muted(observer);
     let scene = Scene { settings: &order.settings, vault: &place.vault, index: &index, observer: &muted };
@@ -215,7 +236,7 @@ pub fn check(order: &RestoreOrder, place: &Workplace, observer: &dyn Observer) -
             return Err(Cancelled.into());
         }
         let source = element.source();
-        let decided = match order.kind(element, place) {
+        let decided = match order.kind(element, place, &theirs) {
             Ok(Kind::Database(database)) => database.decide(&scene, &source, order.id).map(drop),
             Ok(Kind::Tree(tree)) => tree.decide(&scene, &source).map(drop),
             Ok(Kind::Git(git)) if !order.paths.is_empty() => {
@@ -235,7 +256,7 @@ fn decide<'a>(
     order: &'a RestoreOrder,
     element: &'a ElementOrder,
     guest: Option<PathBuf>,
-    place: &'a Workplace,
+    (place, theirs): (&'a Workplace, &'a [PathBuf]),
     scene: &Scene<'_>,
 ) -> Result<Part<'a>, PartError> {
     scene.observer.doing(element.element, "looking");
@@ -257,7 +278,7 @@ fn decide<'a>(
                     and what was in no commit stays in the safety backup";
         scene.observer.remark(Element::Code, Remark::note("", text));
     }
-    let (how, tree) = match order.kind(element, place)? {
+    let (how, tree) = match order.kind(element, place, theirs)? {
         Kind::Database(database) => (database.decide(scene, &source, order.id)?, None),
         Kind::Tree(tree) => {
             let tree = tree.with_guest(guest);

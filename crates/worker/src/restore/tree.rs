@@ -39,6 +39,8 @@ pub struct Trees<'a> {
     pub paths: &'a [String],
     /// Whether the archives are another environment's, whose credentials are not to come along.
     pub foreign: bool,
+    /// What that environment's settings come from, by the paths that these files would have here.
+    pub theirs: &'a [PathBuf],
     /// Go on without what is damaged in the vault.
     pub skip_damaged: bool,
     /// Whether another restore is taken back: what was not there before it goes.
@@ -72,7 +74,7 @@ impl<'a> Trees<'a> {
         }
         let only = (!self.paths.is_empty())
             .then(|| self.paths.iter().map(|path| path.trim_matches('/').as_bytes().to_vec()).collect());
-        let protect = if self.foreign { protected(self.settings, live) } else { Vec::new() };
+        let protect = if self.foreign { protected(self.settings, self.theirs, live) } else { Vec::new() };
         let skip_damaged = self.skip_damaged;
         Some(TreeOrder {
             element,
@@ -91,14 +93,15 @@ impl<'a> Trees<'a> {
 }
 
 /// Patterns of what holds an environment's own credentials: the files that the CMS has for it, and those that its
-/// settings come from now.
-fn protected(settings: &EnvSettings, live: &Path) -> Vec<String> {
+/// settings, and those of the other environment, come from now.
+fn protected(settings: &EnvSettings, theirs: &[PathBuf], live: &Path) -> Vec<String> {
     let live = live.canonicalize().unwrap_or_else(|_| live.to_owned());
     let own = own_settings(settings);
-    credential_files().into_iter().chain(own.iter().filter_map(|file| pattern_of(&live, file))).collect()
+    let named = own.iter().chain(theirs);
+    credential_files().into_iter().chain(named.filter_map(|file| pattern_of(&live, file))).collect()
 }
 
-/// The files that an environment's settings come from now.
+/// The files that an environment's settings come from now, or would come from if they were there.
 pub fn own_settings(settings: &EnvSettings) -> Vec<PathBuf> {
     let folder = settings.folder.as_deref().or(match &settings.code {
         Some(CodeSource::Folder { path, .. }) => Some(path.as_path()),

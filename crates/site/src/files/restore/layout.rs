@@ -7,7 +7,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::fs::{AtFlags, Mode, linkat, mkdirat};
 use rustix::io::Errno;
-use undercroft_model::{Cancelled, Weight};
+use undercroft_model::{Cancelled, Remark, Weight};
 use undercroft_vault::fetch::Fetcher;
 use undercroft_vault::index::Index;
 use undercroft_vault::manifest_io::ManifestReader;
@@ -18,6 +18,8 @@ use undercroft_vault::tree::take::{Run, Runs, Wanted};
 use undercroft_vault::{Vault, VaultError};
 
 use super::super::leave::Excludes;
+use super::super::words::subject;
+use super::HELD_BACK;
 use super::error::PrepareError;
 use super::ground::above;
 use super::hand::Hand;
@@ -154,7 +156,15 @@ fn one_pass(
     let runs = Runs::open(source.manifest(source.archive)?, wanted)?;
     let now = source.now.filter(|_| names.is_empty() && shared.live.is_some());
     let proofs = now.map(|now| Proofs::new(source.manifest(now)?)).transpose()?;
-    let mut feed = Feed { shared, runs, proofs, stays, renamed: !names.is_empty(), links: Links::new() };
+    let mut feed = Feed {
+        shared,
+        runs,
+        proofs,
+        stays,
+        renamed: !names.is_empty(),
+        links: Links::new(),
+        held_back: None,
+    };
     let hands = thread::available_parallelism().map_or(2, usize::from).clamp(2, HANDS);
     thread::scope(|scope| {
         let (send, jobs) = bounded(AHEAD * hands);
@@ -222,6 +232,8 @@ struct Feed<'f, 's> {
     links: Links,
 }
 
+    /// What was held back last.
+    held_back: Option<Vec<u8>>,
 impl Feed<'_, '_> {
     fn all(&mut self, send: Sender<Job>) -> Result<(), PrepareError> {
         while let Some(mut run) = self.runs.next_run()? {
@@ -263,9 +275,10 @@ impl Feed<'_, '_> {
         }
         let folder = entry.kind == EntryKind::Folder;
         if self.stays.protected.as_ref().is_some_and(|protected| protected.names(path, folder)) {
-            let text = "is not restored: it may hold the credentials of the environment that the archive is of, and \
-                        there is none here";
-            self.shared.tally.add(Weight::Note, text, path);
+            if is_topmost(&mut self.held_back, path) {
+                let remark = Remark::note(subject(path), HELD_BACK);
+                self.shared.observer.remark(self.shared.element, remark);
+            }
             return Ok(false);
         }
         match &entry.kind {
@@ -302,3 +315,13 @@ pub fn is_path(path: &[u8]) -> bool {
     let is_name = |name: &[u8]| !name.is_empty() && name != b"." && name != b".." && !name.contains(&0);
     path.is_empty() || path.split(|byte| *byte == b'/').all(is_name)
 }
+/// Whether a path that is held back is in no folder that is; `last` is the one that was told last.
+pub fn is_topmost(last: &mut Option<Vec<u8>>, path: &[u8]) -> bool {
+    let above = last.as_deref().and_then(|last| path.strip_prefix(last));
+    let is_inside = above.is_some_and(|rest| rest.starts_with(b"/"));
+    if !is_inside {
+        *last = Some(path.to_vec());
+    }
+    !is_inside
+}
+

@@ -88,6 +88,9 @@ pub fn now() -> FileTime {
     super::mounts::now()
 }
 
+/// What is said of what is not restored though nothing is in its place.
+pub const HELD_BACK: &str = "is not restored: it may hold the credentials of the environment that the archive is of, and there is none here";
+
 /// Entries and the bytes of their content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
@@ -122,6 +125,10 @@ pub struct Plan {
     pub unchanged: Sum,
     /// Things that stay though the archive does not have them, or has them otherwise: topmost paths only.
     pub kept: u64,
+    /// What is not restored since it may hold another's credentials, and is not there: topmost paths, escaped where
+    /// they are not UTF-8.
+    #[serde(default)]
+    pub held_back: Vec<String>,
     /// Some of the paths that change, escaped where they are not UTF-8.
     pub samples: Vec<(Effect, String)>,
 }

@@ -15,7 +15,7 @@ use super::super::leave::Excludes;
 use super::super::{Tree, TreeOptions};
 use super::compared::Comparer;
 use super::error::{StageError, look};
-use super::layout::Source;
+use super::layout::{Source, is_topmost};
 use super::stage::{kept, resolve, wanted};
 use super::{Effect, Order, Plan, Sum};
 use crate::files::beneath::Root;
@@ -30,6 +30,8 @@ struct Planner {
     stays: Wanted,
     protected: Excludes,
     samples: [usize; 3],
+    /// What was held back last.
+    held_back: Option<Vec<u8>>,
 }
 
 impl Planner {
@@ -42,6 +44,7 @@ impl Planner {
 
     fn add(&mut self, effect: Effect, entry: &Entry) {
         if !self.counts(entry) {
+            self.hold_back(effect, entry);
             return;
         }
         let (sum, named) = match effect {
@@ -53,6 +56,15 @@ impl Planner {
         if *named < SAMPLES {
             *named += 1;
             self.plan.samples.push((effect, readable_path(&entry.path)));
+        }
+    }
+
+    /// Names what only the pattern that protects it keeps from coming.
+    fn hold_back(&mut self, effect: Effect, entry: &Entry) {
+        let path = &entry.path;
+        let comes = effect != Effect::Removed && self.wanted.holds(path) && !self.stays.holds(path);
+        if comes && is_topmost(&mut self.held_back, path) {
+            self.plan.held_back.push(readable_path(path));
         }
     }
 
@@ -102,7 +114,8 @@ fn made(
     let stays = Wanted::these(&kept.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>());
     let plan = Plan { kept: kept.len() as u64, ..Plan::default() };
     let protected = Excludes::new(order.protect)?;
-    let mut planner = Planner { plan, wanted: wanted(order.only), stays, protected, samples: [0; 3] };
+    let mut planner =
+        Planner { plan, wanted: wanted(order.only), stays, protected, samples: [0; 3], held_back: None };
     match (live, order.now) {
         (Some(_), Some(now)) => by_lists(&mut planner, source, now.archive, observer)?,
         (Some(live), None) => by_looks(&mut planner, order, source, (&place, &live), doubt, observer)?,

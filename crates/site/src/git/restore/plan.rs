@@ -48,6 +48,7 @@ pub(super) fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
         fill(&mut plan, &own, &desk, &view)?;
+        plan.notes.extend(view.held_back(&desk));
     }
     let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
     for module in own.submodules(&scratch, archive.as_ref(), &mut plan.notes)? {

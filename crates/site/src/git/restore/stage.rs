@@ -282,10 +282,11 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
     let protect = protected(order, &own.place);
     let (remove_untracked, spare) = (order.remove_untracked, spared(order));
     let wishes = Wishes { protect: &protect, remove_untracked, spare: &spare };
+    let mut notes = Vec::new();
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
+        notes.extend(view.held_back(&desk));
     }
-    let mut notes = Vec::new();
     let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
     let modules = own.submodules(&scratch, archive.as_ref(), &mut notes)?;
     if let CodeRevision::Tags(pattern) = &order.revision {

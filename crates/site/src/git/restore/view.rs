@@ -9,6 +9,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::RestoreError;
 use super::desk::{Desk, path_of};
 use crate::files::leave::STAGE_PREFIX;
+use crate::files::restore::HELD_BACK;
 use crate::git::blobs::Blobs;
 use crate::git::{GitError, lfs, shown};
 
@@ -89,6 +90,19 @@ impl View {
         all.extend(self.dirty.iter().chain(&self.in_the_way).chain(&self.unwanted));
         all.retain(|path| !self.protected.contains(*path));
         all
+    }
+
+    /// The commit's files that may hold another environment's credentials and are not laid out, since none are here:
+    /// told a sentence each.
+    pub fn held_back(&self, desk: &Desk<'_>) -> Vec<String> {
+        let is_there = |path: &[u8]| {
+            desk.repo
+                .work_tree
+                .as_deref()
+                .is_some_and(|top| top.join(path_of(path)).symlink_metadata().is_ok())
+        };
+        let held = self.protected.iter().filter(|path| self.target.contains_key(*path) && !is_there(path));
+        held.map(|path| format!("{} {HELD_BACK}", shown(path))).collect()
     }
 
     /// Untracked files that nobody told git to ignore; a repository among them ends with a slash.
