@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use undercroft_model::{CodeSource, EnvSettings};
+use undercroft_model::{CodeSource, Element, EnvSettings};
 use undercroft_site::files::Excludes;
 use undercroft_site::profile::{credential_files, settings_files, site_marks};
 use undercroft_vault::fetch::Fetcher;
@@ -24,16 +24,32 @@ use undercroft_vault::tree::take::{Runs, Taker, Wanted, Xattrs};
 use undercroft_vault::{Vault, VaultError};
 use uuid::Uuid;
 
-use super::error::PartError;
+use super::RestoreOrder;
+use super::error::{PartError, RestoreError};
 use super::objects::{ObjectsError, folder, remove};
+use super::run::failed;
+use crate::Workplace;
 
 /// Larger than settings are, in bytes.
 const FILE_MAX: u64 = 512 * 1024;
 /// Files include one another no deeper than the reader follows them.
 const ROUNDS: usize = 9;
 
+impl RestoreOrder {
+    /// What the settings of the environment come from that the code is of, by the paths that these files would have
+    /// here. Nothing if that is the same one.
+    pub(super) fn theirs(&self, place: &Workplace, index: &Arc<Index>) -> Result<Vec<PathBuf>, RestoreError> {
+        let code = self.elements.iter().find(|one| one.element == Element::Code);
+        let (Some(code), Some(folder)) = (code.filter(|_| self.foreign), code_folder(&self.settings)) else {
+            return Ok(Vec::new());
+        };
+        let found = settings_in(&code.archive, (&place.vault, index), &folder, (&place.cache, self.id));
+        found.map_err(|source| failed(Element::Code, source))
+    }
+}
+
 /// The folder of an environment's code.
-pub fn code_folder(settings: &EnvSettings) -> Option<PathBuf> {
+fn code_folder(settings: &EnvSettings) -> Option<PathBuf> {
     let folder = match settings.code.as_ref()? {
         CodeSource::Folder { path, .. } => path.as_path(),
         CodeSource::Git { repository, .. } => Path::new(repository.as_str()),
@@ -42,7 +58,7 @@ pub fn code_folder(settings: &EnvSettings) -> Option<PathBuf> {
 }
 
 /// The files that settings come from in an archive of code, by the paths that they would have in `code`.
-pub fn settings_in(
+fn settings_in(
     archive: &ArchiveRecord,
     (vault, index): (&Vault, &Arc<Index>),
     code: &Path,

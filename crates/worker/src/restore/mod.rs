@@ -4,6 +4,7 @@
 //! environment; then, element by element, made live; then what was live before is removed, and the journal last.
 //! [`recover`] ends what a program that was killed has begun. [`plan`] only tells what would change.
 
+mod clean;
 pub mod error;
 mod foreign;
 mod git;

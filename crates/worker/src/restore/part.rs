@@ -25,7 +25,6 @@ use undercroft_vault::stream::SectionKind;
 use uuid::Uuid;
 
 use super::error::{PartError, SwitchError};
-use super::objects;
 use super::tree::TreeOrder;
 use crate::error::chain;
 
@@ -117,7 +116,7 @@ impl SectionSource for NoDump {
 }
 
 impl<'a> Live<'a> {
-    fn database(&self) -> Result<database::Order<'a>, PartError> {
+    pub(super) fn database(&self) -> Result<database::Order<'a>, PartError> {
         let target = self.settings.database.as_ref().ok_or(PartError::NotThere(Element::Database))?;
         Ok(database::Order {
             target,
@@ -350,20 +349,6 @@ impl Staged {
             How::Git { staged, .. } => Ok(git::switch_back(staged)?),
             // It is the last part of any restore: there is nothing after it that could fail.
             How::GitBack { .. } | How::TestRestore { .. } => Ok(()),
-        }
-    }
-
-    /// Removes what was made beside the live environment, or what was live before.
-    pub fn clean_up(&self, live: Live<'_>) -> Result<(), PartError> {
-        match &self.how {
-            How::Database { staged, .. } => Ok(database::clean_up(staged, &live.database()?)?),
-            How::Tree { staged } => Ok(files::clean_up(staged, live.observer)?),
-            How::Git { staged, objects: laid_out } => {
-                git::clean_up(staged)?;
-                laid_out.as_deref().map_or(Ok(()), objects::remove)
-            }
-            How::TestRestore { id } => Ok(database::test_clean_up(&live.database()?, *id)?),
-            How::GitBack { .. } => Ok(()),
         }
     }
 

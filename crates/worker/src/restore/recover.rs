@@ -96,10 +96,11 @@ pub fn recover(
         }
         Phase::Switched => Outcome::AsAsked,
     };
-    for staged in &journal.parts {
-        staged.clean_up(live)?;
+    let all: Vec<_> = journal.parts.iter().collect();
+    match Staged::clean_up_all(&all, live).into_iter().next() {
+        Some((_, error)) => Err(error.into()),
+        None => Ok(outcome),
     }
-    Ok(outcome)
 }
 
 /// From any point of a switch to its end; or back, if a part stands in the way.

@@ -7,10 +7,8 @@ use std::thread;
 
 use undercroft_model::{Cancelled, CodeSource, Element, Muted, Observer, Remark};
 use undercroft_site::git::restore as git;
-use undercroft_vault::index::Index;
 
 use super::error::{PartError, RestoreError};
-use super::foreign;
 use super::git::{GitOrder, Repositories};
 use super::journal::{self, Held, Journal, JournalError, Phase};
 use super::part::{DatabaseOrder, How, Live, Scene, Source, Staged};
@@ -88,20 +86,6 @@ pub(super) enum Kind<'a> {
 }
 
 impl RestoreOrder {
-    /// What the settings of the environment come from that the code is of, by the paths that these files would have
-    /// here. Nothing if that is the same one.
-    pub(super) fn theirs(&self, place: &Workplace, index: &Arc<Index>) -> Result<Vec<PathBuf>, RestoreError> {
-        let code = self.elements.iter().find(|one| one.element == Element::Code);
-        let (Some(code), Some(folder)) =
-            (code.filter(|_| self.foreign), foreign::code_folder(&self.settings))
-        else {
-            return Ok(Vec::new());
-        };
-        let found =
-            foreign::settings_in(&code.archive, (&place.vault, index), &folder, (&place.cache, self.id));
-        found.map_err(|source| failed(Element::Code, source))
-    }
-
     /// What an element is where it goes to; `theirs` is what [`theirs`](Self::theirs) gave.
     pub(super) fn kind<'a>(
         &'a self,
@@ -389,12 +373,9 @@ fn forget_old_states(order: &RestoreOrder, place: &Workplace, parts: &[Part<'_>]
 fn clean_up(parts: &[Part<'_>], live: Live<'_>) -> Result<(), String> {
     let unstoppable = Unstoppable(live.observer);
     let live = Live { observer: &unstoppable, ..live };
-    let mut left = Vec::new();
-    for part in parts {
-        if let Err(error) = part.staged.clean_up(live) {
-            left.push(format!("{}: {}", part.staged.element, chain(&error)));
-        }
-    }
+    let all: Vec<_> = parts.iter().map(|part| &part.staged).collect();
+    let failed = Staged::clean_up_all(&all, live);
+    let left: Vec<_> = failed.iter().map(|(element, error)| format!("{element}: {}", chain(error))).collect();
     if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
 }
 

@@ -14,15 +14,20 @@ use super::Staged;
 use super::error::CleanUpError;
 use super::ground::set_time;
 use super::made::TREE;
-use super::remove::remove;
+use super::remove::remove as remove_tree;
 use super::switch::Switch;
 
 /// Removes it.
 pub fn clean_up(staged: &Staged, observer: &dyn Observer) -> Result<(), CleanUpError> {
     if let Some(switch) = Switch::open(staged).map_err(CleanUpError::Unfinished)? {
-        switch.finish(observer).map_err(CleanUpError::Unfinished)?;
+        switch.finish(&[], observer).map_err(CleanUpError::Unfinished)?;
         drop(switch);
     }
+    remove(staged, observer)
+}
+
+/// Removes what was laid out, or was live before.
+pub fn remove(staged: &Staged, observer: &dyn Observer) -> Result<(), CleanUpError> {
     observer.doing(staged.element, "removing what is not needed any more");
     remove_stage(&staged.stage)?;
     if std::fs::symlink_metadata(&staged.place).is_err() || staged.partial {
@@ -42,13 +47,13 @@ pub fn remove_stage(stage: &Path) -> Result<(), CleanUpError> {
         left(&folder.join(std::ffi::OsStr::from_bytes(&path)), error.into())
     };
     match Root::open_itself(stage) {
-        Ok(opened) => remove(&opened, TREE.as_bytes()).map_err(|failed| inside(stage, failed))?,
+        Ok(opened) => remove_tree(&opened, TREE.as_bytes()).map_err(|failed| inside(stage, failed))?,
         Err(rustix::io::Errno::NOENT) => return Ok(()),
         Err(error) => return Err(left(stage, error.into())),
     }
     let folder = File::open(above).map_err(|error| left(stage, error))?;
     let before = Facts::of_open(&folder).map_err(|error| left(above, error.into()))?;
-    remove(&folder, name.as_bytes()).map_err(|failed| inside(above, failed))?;
+    remove_tree(&folder, name.as_bytes()).map_err(|failed| inside(above, failed))?;
     // Only a live folder that held it needs its time back; elsewhere the right to may be missing.
     let _ = set_time(&folder, c"", before.mtime, AtFlags::EMPTY_PATH);
     folder.sync_all().map_err(|error| left(stage, error))

@@ -144,6 +144,19 @@ pub enum Way {
     Within,
 }
 
+/// A file that another element's restore wrote, as it was then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its number, or the lower 32 bits of it.
+    pub inode: u64,
+    /// Its size, or the lower 32 bits of it.
+    pub size: u64,
+    /// When its content last changed.
+    pub mtime: FileTime,
+}
+
 /// What was decided. To be kept durably before [`prepare`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staged {
@@ -240,7 +253,25 @@ pub fn switch_back(staged: &Staged, observer: &dyn Observer) -> Result<(), Switc
     Switch::open(staged)?.map_or(Ok(()), |switch| switch.back(observer))
 }
 
-/// Removes whatever is left of staging, and nothing live.
+/// Ends what was left half done, carries over what visitors brought meanwhile, and tells which of their changes are lost.
+/// What other elements' restores wrote in the folder meanwhile is `written`. To be done for all elements before
+/// [`remove_stage`] is for any: removing changes files that have a name in another one's tree too.
+///
+/// # Errors
+/// [`SwitchError`] if it could not be ended; it can be tried again.
+pub fn finish(staged: &Staged, written: &[Written], observer: &dyn Observer) -> Result<(), SwitchError> {
+    Switch::open(staged)?.map_or(Ok(()), |switch| switch.finish(written, observer))
+}
+
+/// Removes whatever is left of staging once it was [finished](finish), and nothing live.
+///
+/// # Errors
+/// [`CleanUpError`] if something could not be removed; it can be tried again.
+pub fn remove_stage(staged: &Staged, observer: &dyn Observer) -> Result<(), CleanUpError> {
+    clean::remove(staged, observer)
+}
+
+/// Both: [`finish`], and removes whatever is left of staging, and nothing live.
 ///
 /// # Errors
 /// [`CleanUpError`] if something could not be removed; it can be tried again.

@@ -16,10 +16,10 @@ use super::super::xattrs;
 use super::error::SwitchError;
 use super::ground::{Ground, Spot, set_time, split};
 use super::kept::Kept;
-use super::late::Late;
+use super::late::{Late, Losses};
 use super::made::{self, ASIDE, Looks, Made, TREE, Unit};
 use super::tally::Tally;
-use super::{Staged, Way};
+use super::{Staged, Way, Written};
 
 /// What can be switched, as it was found.
 pub struct Switch<'s> {
@@ -75,7 +75,7 @@ impl<'s> Switch<'s> {
                 Err(_) => self.error(error, false),
             });
         }
-        self.carry(observer, Direction::Forward);
+        self.carry(observer, Direction::Forward, Losses::LeftToTell);
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl<'s> Switch<'s> {
         let was_switched = self.is_switched();
         self.all_back().map_err(|error| self.error(error, false))?;
         if was_switched {
-            self.carry(observer, Direction::Back);
+            self.carry(observer, Direction::Back, Losses::Told(&[]));
         }
         let nothing = FileTime::default();
         // A later switch would only carry over too much.
@@ -127,7 +127,7 @@ impl<'s> Switch<'s> {
     }
 
     /// What was left half done is ended: what is to stay is in its place, and what visitors brought is carried over.
-    pub fn finish(&self, observer: &dyn Observer) -> Result<(), SwitchError> {
+    pub fn finish(&self, written: &[Written], observer: &dyn Observer) -> Result<(), SwitchError> {
         let between = |error| self.error(error, false);
         for unit in &self.made.units {
             if !self.unit_is_switched(unit).map_err(between)? {
@@ -139,7 +139,7 @@ impl<'s> Switch<'s> {
         if self.is_switched() {
             self.made.kept.iter().try_for_each(|kept| self.keep(kept)).map_err(between)?;
             self.sync().map_err(between)?;
-            self.carry(observer, Direction::Forward);
+            self.carry(observer, Direction::Forward, Losses::Told(written));
         }
         Ok(())
     }
@@ -280,7 +280,7 @@ impl<'s> Switch<'s> {
     }
 
     /// Brings over what visitors left in the tree that is not live any more.
-    fn carry(&self, observer: &dyn Observer, direction: Direction) {
+    fn carry(&self, observer: &dyn Observer, direction: Direction, losses: Losses<'_>) {
         let since = match direction {
             Direction::Forward => {
                 let (seconds, nanos) = self.staged.since;
@@ -289,7 +289,8 @@ impl<'s> Switch<'s> {
             Direction::Back => made::when_switched(&self.staged.stage).ok().filter(|time| time.seconds > 0),
         };
         let Some(since) = since else { return };
-        let late = Late { from: &self.tree, to: &self.live, since, element: self.staged.element, observer };
+        let (element, place) = (self.staged.element, self.staged.place.as_path());
+        let late = Late { from: &self.tree, to: &self.live, place, since, losses, element, observer };
         // Where nothing was when it was prepared, something may have come since.
         for unit in &self.made.units {
             late.carry(&unit.path, if direction == Direction::Forward { unit.old } else { unit.new });
@@ -412,7 +413,7 @@ mod tests {
                     let done = match phase {
                         "forward" => switch.forward(&Silent),
                         "back" => switch.back(&Silent),
-                        _ => switch.finish(&Silent),
+                        _ => switch.finish(&[], &Silent),
                     };
                     // Nobody goes forward from halfway back.
                     if phase == "forward" && !forward && [1, 2].contains(&steps) {

@@ -16,6 +16,7 @@ mod bring;
 mod desk;
 mod error;
 mod keep;
+mod laid;
 mod modes;
 mod plan;
 mod stage;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 pub use error::RestoreError;
 
 use super::Between;
+use crate::files::restore::Written;
 use bring::BROUGHT;
 use desk::{Desk, Repo};
 use keep::BEFORE;
@@ -214,6 +216,14 @@ pub fn switch(staged: &Staged, observer: &dyn Observer) -> Result<(), RestoreErr
 /// [`RestoreError`]; what was before is still kept.
 pub fn switch_back(staged: &Staged) -> Result<(), RestoreError> {
     staged.parts.iter().rev().try_for_each(|part| switch::back(staged, part))
+}
+
+/// The files below a folder that [`switch`] wrote, or found as they were to be: no visitor's.
+///
+/// # Errors
+/// [`RestoreError`] if the index can't be read.
+pub fn laid_out(staged: &Staged, below: &Path) -> Result<Vec<Written>, RestoreError> {
+    laid::laid_out(staged, below)
 }
 
 /// Removes what is left of the staging. What is kept for undoing a restore that was switched stays; that of one that

@@ -110,3 +110,50 @@ fn what_came_into_a_restored_folder_survives_switching_back() {
     clean_up(&staged, &site.watch).unwrap();
     assert!(site.path("2025/late.jpg").exists() && !site.path("2025/d.jpg").exists());
 }
+
+#[test]
+fn another_name_of_a_file_that_is_removed_meanwhile_is_no_change_of_it() {
+    let site = Site::new();
+    plant(&site.live, &["linked", "only here", "twice"]);
+    let other = |name: &str| site.folder.path().join(name);
+    for name in ["linked", "only here", "twice"] {
+        fs::hard_link(site.path(name), other(name)).unwrap();
+    }
+    let archive = site.archive();
+    let (staged, _) = site.prepared(&archive, None, None);
+    fs::write(site.path("twice"), "changed").unwrap();
+    // As another element's restore does.
+    fs::remove_file(other("linked")).unwrap();
+    switch(&staged, &site.watch).unwrap();
+    fs::remove_file(other("only here")).unwrap();
+    clean_up(&staged, &site.watch).unwrap();
+    let lost = site.watch.heard(Weight::Lost);
+    assert!(lost.len() == 1 && lost[0].starts_with("twice: was changed while"), "{lost:?}");
+}
+
+#[test]
+fn what_a_restore_itself_wrote_is_no_visitors_change() {
+    use std::os::unix::fs::MetadataExt;
+    use undercroft_site::files::restore::{Written, finish};
+    use undercroft_vault::stream::FileTime;
+
+    let (site, archive) = Site::planted();
+    for name in ["top.txt", "2024/c.jpg"] {
+        fs::write(site.path(name), "broken").unwrap();
+    }
+    let (staged, _) = site.prepared(&archive, None, None);
+    let names = ["top.txt", "2024/c.jpg", "tracked and not archived"];
+    for name in names {
+        fs::write(site.path(name), "laid out by git").unwrap();
+    }
+    let written = names.map(|name| {
+        let facts = fs::metadata(site.path(name)).unwrap();
+        let mtime = FileTime { seconds: facts.mtime(), nanos: facts.mtime_nsec() as u32 };
+        Written { path: staged.place.join(name), inode: facts.ino(), size: facts.size(), mtime }
+    });
+    fs::write(site.path("2024/c.jpg"), "laid out, and then changed").unwrap();
+    switch(&staged, &site.watch).unwrap();
+    finish(&staged, &written, &site.watch).unwrap();
+    let lost = site.watch.heard(Weight::Lost);
+    assert!(lost.len() == 1 && lost[0].starts_with("2024/c.jpg: was changed while"), "{lost:?}");
+}
