@@ -64,3 +64,16 @@ fn a_file_with_names_in_both_is_not_taken_for_changed() {
         assert_eq!(fs::read_to_string(site.join(name)).unwrap(), "<?php", "{name}");
     }
 }
+
+#[test]
+fn a_link_to_a_deleted_folder_is_no_reason_to_restore_nothing() {
+    let bench = Bench::new();
+    let site = shop(&bench, "mv wp-content/uploads ../elsewhere && ln -s ../../elsewhere wp-content/uploads");
+    fs::remove_dir_all(bench.path("elsewhere")).unwrap();
+    for how in ["--dry-run", "--yes"] {
+        let ran = bench.run(["backup:restore", "shop.live", "--element=files", how]);
+        assert!(ran.0.status.success(), "{how}: {}", ran.err());
+    }
+    assert_eq!(fs::read_to_string(bench.path("elsewhere/2026/a.jpg")).unwrap(), "photo");
+    assert!(site.join("wp-content/uploads").is_symlink());
+}

@@ -20,6 +20,7 @@ struct Name {
     at: usize,
     len: u16,
     folder: bool,
+    socket: bool,
 }
 
 impl Listing {
@@ -43,21 +44,23 @@ impl Listing {
             if name == b"." || name == b".." {
                 continue;
             }
-            let is_folder = match entry.file_type() {
-                FileType::Directory => true,
+            let kind = match entry.file_type() {
                 // Some file systems don't say; if the look fails, so will the next one.
-                FileType::Unknown => Facts::of_name(&folder, name).is_ok_and(|facts| facts.is_folder()),
-                _ => false,
+                FileType::Unknown => {
+                    Facts::of_name(&folder, name).map_or(FileType::Unknown, |facts| facts.kind)
+                }
+                kind => kind,
             };
-            self.push(name, is_folder);
+            self.push(name, kind);
         }
         Ok(())
     }
 
-    fn push(&mut self, name: &[u8], folder: bool) {
+    fn push(&mut self, name: &[u8], kind: FileType) {
         // No file system has names that long.
         let Ok(len) = u16::try_from(name.len()) else { return };
-        self.names.push(Name { at: self.bytes.len(), len, folder });
+        let (folder, socket) = (kind == FileType::Directory, kind == FileType::Socket);
+        self.names.push(Name { at: self.bytes.len(), len, folder, socket });
         self.bytes.extend(name);
     }
 
@@ -73,6 +76,13 @@ impl Listing {
         let name = self.names.get(self.next)?;
         self.next += 1;
         Some((name.of(&self.bytes), name.folder))
+    }
+
+    /// The same, and whether it is a socket's, which no archive can hold.
+    pub fn next_or_socket(&mut self) -> Option<(&[u8], bool, bool)> {
+        let name = self.names.get(self.next)?;
+        self.next += 1;
+        Some((name.of(&self.bytes), name.folder, name.socket))
     }
 
     /// Whether all names were given.
@@ -119,7 +129,7 @@ mod tests {
         for (name, folder) in
             [("a0", false), ("a", true), ("a.b", false), ("a-", false), ("b", false), ("A", true)]
         {
-            listing.push(name.as_bytes(), folder);
+            listing.push(name.as_bytes(), if folder { FileType::Directory } else { FileType::RegularFile });
         }
         listing.sort();
         let order: Vec<_> =
@@ -131,7 +141,7 @@ mod tests {
     fn a_name_that_came_twice_stays_once() {
         let mut listing = Listing::default();
         for name in ["x", "y", "x"] {
-            listing.push(name.as_bytes(), false);
+            listing.push(name.as_bytes(), FileType::RegularFile);
         }
         listing.sort();
         assert_eq!(names(&mut listing).len(), 2);
@@ -140,8 +150,8 @@ mod tests {
     #[test]
     fn names_are_found_by_what_they_are() {
         let mut listing = Listing::default();
-        listing.push(b"mark", false);
-        listing.push(b"folder", true);
+        listing.push(b"mark", FileType::RegularFile);
+        listing.push(b"folder", FileType::Directory);
         listing.sort();
         assert!(listing.has_file(b"mark"));
         assert!(!listing.has_file(b"folder"));

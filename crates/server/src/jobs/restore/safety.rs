@@ -176,7 +176,10 @@ fn incomplete_safety(report: &BackupReport, lost: &[String], who: &str) -> Strin
 
 /// Whether there is anything of an element that a safety backup could hold: what was deleted altogether needs none.
 fn has_something(settings: &EnvSettings, element: Element) -> bool {
-    let is_there = |path: &std::path::Path| path.symlink_metadata().is_ok();
+    // Neither is there anything behind a link to what was deleted.
+    let is_there = |path: &std::path::Path| {
+        path.metadata().err().is_none_or(|error| error.kind() != std::io::ErrorKind::NotFound)
+    };
     match element {
         Element::Files => settings.files.as_ref().is_some_and(|files| is_there(&files.path)),
         Element::Code => match &settings.code {

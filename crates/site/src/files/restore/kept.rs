@@ -28,6 +28,9 @@ pub struct Kept {
     pub mounted: bool,
     /// Whether it is a folder.
     pub folder: bool,
+    /// Whether it is a socket, which no archive can hold.
+    #[serde(default)]
+    pub socket: bool,
 }
 
 /// What decides that something stays.
@@ -66,16 +69,16 @@ impl Rules {
             read.map_err(at)?;
             if !path.is_empty() && Mark::of(&folder, &listing).is_some() {
                 let inode = Facts::of_open(&folder).map_err(|error| (path.clone(), error))?.inode;
-                found.push(Kept { path, inode, linked: false, mounted: false, folder: true });
+                found.push(Kept { path, inode, linked: false, mounted: false, folder: true, socket: false });
                 continue;
             }
-            while let Some((name, is_folder)) = listing.next() {
+            while let Some((name, is_folder, is_socket)) = listing.next_or_socket() {
                 let inside = join(&path, name);
                 let leads = is_folder && wanted.leads_to(&inside);
                 if !leads && !wanted.holds(&inside) {
                     continue;
                 }
-                if let Some(kept) = self.stays(&folder, name, &inside, is_folder) {
+                if let Some(kept) = self.stays(&folder, name, &inside, (is_folder, is_socket)) {
                     found.push(kept);
                 } else if is_folder {
                     folders.push(inside);
@@ -86,14 +89,20 @@ impl Rules {
         Ok(found)
     }
 
-    fn stays(&self, folder: impl AsFd, name: &[u8], path: &[u8], is_folder: bool) -> Option<Kept> {
+    fn stays(
+        &self,
+        folder: impl AsFd,
+        name: &[u8],
+        path: &[u8],
+        (is_folder, socket): (bool, bool),
+    ) -> Option<Kept> {
         let facts = || Facts::of_name(&folder, name).ok();
         let mounted = self.mounts.contains(path);
         let skipped =
             !self.skip.is_empty() && facts().is_some_and(|facts| self.skip.contains(&facts.identity()));
-        let stays = mounted || skipped || self.is_named(path, is_folder);
+        let stays = mounted || skipped || socket || self.is_named(path, is_folder);
         let inode = stays.then(facts)??.inode;
-        Some(Kept { path: path.to_vec(), inode, linked: false, mounted, folder: is_folder })
+        Some(Kept { path: path.to_vec(), inode, linked: false, mounted, folder: is_folder, socket })
     }
 
     /// What never comes from an archive.

@@ -61,6 +61,7 @@ struct Job {
 pub struct Stays {
     paths: Wanted,
     above: HashSet<Vec<u8>>,
+    sockets: HashSet<Vec<u8>>,
     /// What is not laid out, even where nothing is.
     protected: Option<Excludes>,
 }
@@ -70,7 +71,8 @@ impl Stays {
     pub fn new(kept: &[Kept]) -> Self {
         let paths: Vec<_> = kept.iter().map(|kept| kept.path.clone()).collect();
         let above = paths.iter().flat_map(|path| above(path).map(<[u8]>::to_vec)).collect();
-        Stays { paths: Wanted::these(&paths), above, protected: None }
+        let sockets = kept.iter().filter(|kept| kept.socket).map(|kept| kept.path.clone()).collect();
+        Stays { paths: Wanted::these(&paths), above, sockets, protected: None }
     }
 
     /// With what is not laid out, even where nothing is.
@@ -230,10 +232,10 @@ struct Feed<'f, 's> {
     stays: &'f Stays,
     renamed: bool,
     links: Links,
-}
-
     /// What was held back last.
     held_back: Option<Vec<u8>>,
+}
+
 impl Feed<'_, '_> {
     fn all(&mut self, send: Sender<Job>) -> Result<(), PrepareError> {
         while let Some(mut run) = self.runs.next_run()? {
@@ -271,6 +273,10 @@ impl Feed<'_, '_> {
             return Ok(entry.kind == EntryKind::File);
         }
         if self.stays.paths.holds(path) {
+            if self.stays.sockets.contains(path) {
+                let text = "is not restored: a socket is in its place; end the program that it is of, and restore again";
+                self.shared.tally.add(Weight::Lost, text, path);
+            }
             return Ok(false);
         }
         let folder = entry.kind == EntryKind::Folder;
@@ -310,11 +316,6 @@ impl Feed<'_, '_> {
     }
 }
 
-/// Whether bytes are a path below a folder; the empty one is the folder itself.
-pub fn is_path(path: &[u8]) -> bool {
-    let is_name = |name: &[u8]| !name.is_empty() && name != b"." && name != b".." && !name.contains(&0);
-    path.is_empty() || path.split(|byte| *byte == b'/').all(is_name)
-}
 /// Whether a path that is held back is in no folder that is; `last` is the one that was told last.
 pub fn is_topmost(last: &mut Option<Vec<u8>>, path: &[u8]) -> bool {
     let above = last.as_deref().and_then(|last| path.strip_prefix(last));
@@ -325,3 +326,8 @@ pub fn is_topmost(last: &mut Option<Vec<u8>>, path: &[u8]) -> bool {
     !is_inside
 }
 
+/// Whether bytes are a path below a folder; the empty one is the folder itself.
+pub fn is_path(path: &[u8]) -> bool {
+    let is_name = |name: &[u8]| !name.is_empty() && name != b"." && name != b".." && !name.contains(&0);
+    path.is_empty() || path.split(|byte| *byte == b'/').all(is_name)
+}

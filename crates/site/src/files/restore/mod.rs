@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use undercroft_model::{Element, Observer};
+use undercroft_model::{Element, Muted, Observer};
 use undercroft_vault::Vault;
 use undercroft_vault::index::Index;
 use undercroft_vault::record::ArchiveRecord;
@@ -194,7 +194,7 @@ pub struct Prepared {
 /// Tells what a restore would change. Reads manifests, and what `stat` says of the live folder; no content.
 ///
 /// # Errors
-/// [`StageError`] if the live folder or the archive's list can't be read, or the order makes no sense.
+/// [`StageError`] as of [`stage`], which is what a restore would be refused for: rights and room too.
 pub fn plan(
     order: &Order<'_>,
     vault: &Vault,
@@ -202,6 +202,7 @@ pub fn plan(
     observer: &dyn Observer,
 ) -> Result<Plan, StageError> {
     let now = order.now.map(|now| now.archive);
+    stage(order, vault, index, &Muted(observer))?;
     plan::plan(order, Source { vault, index, archive: order.archive, now }, observer)
 }
 

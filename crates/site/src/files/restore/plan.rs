@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use undercroft_model::{Cancelled, Muted, Observer, readable_path};
 use undercroft_vault::fetch::Fetcher;
-use undercroft_vault::stream::{Entry, EntryKind, TreeSource};
+use undercroft_vault::stream::{Entry, EntryKind, FileTime, TreeSource};
 use undercroft_vault::tree::compare::{Difference, compare};
 use undercroft_vault::tree::take::{Run, RunEntry, Runs, Wanted};
 
@@ -134,6 +134,7 @@ fn by_lists(
     let compared = compare(before, after, observer, &mut |difference| match difference {
         Difference::Added(entry) => planner.add(Effect::Added, entry),
         Difference::Removed(entry) => planner.add(Effect::Removed, entry),
+        Difference::Changed { before, after, .. } if only_its_time(before, after) => {}
         Difference::Changed { after, .. } => planner.add(Effect::Changed, after),
     })?;
     // What is the same is only counted there, not told: of named paths it is not known.
@@ -183,7 +184,9 @@ fn by_looks(
                 continue;
             };
             live = next()?;
-            if !looks_same(&found, &met.entry) {
+            if only_its_time(&found, &met.entry) {
+                planner.same(&met.entry);
+            } else if !looks_same(&found, &met.entry) {
                 planner.add(Effect::Changed, &met.entry);
             } else if doubt == Doubt::TakeForSame
                 || found.stamp == met.entry.stamp
@@ -223,6 +226,12 @@ fn by_content(
         }
     }
     Ok(())
+}
+
+/// Whether both are a folder of which only the time differs: what changed is what is in it, and told as that.
+fn only_its_time(before: &Entry, after: &Entry) -> bool {
+    let timeless = |entry: &Entry| Entry { mtime: FileTime::default(), stamp: [0; 32], ..entry.clone() };
+    after.kind == EntryKind::Folder && before.mtime != after.mtime && timeless(before) == timeless(after)
 }
 
 /// Whether all that `stat` says is the same.

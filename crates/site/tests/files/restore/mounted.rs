@@ -142,6 +142,9 @@ fn a_full_disk_is_told_before_or_meanwhile_and_changes_nothing() {
         let staged = site.stage(order).unwrap();
         fs::write(disk.join("other"), vec![1; 2_500_000]).unwrap();
         assert!(matches!(site.stage(order), Err(StageError::NoRoom { .. })));
+        let plan =
+            undercroft_site::files::restore::plan(order, site.kept.vault(), &site.kept.index(), &site.watch);
+        assert!(matches!(plan, Err(StageError::NoRoom { .. })));
         let error = site.prepare(&staged, order).unwrap_err();
         assert!(matches!(error, PrepareError::NoRoom { .. }), "{error:?}");
         // Not a byte is left.

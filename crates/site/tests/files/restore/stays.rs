@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use undercroft_model::Weight;
+use undercroft_site::files::restore;
+
 use super::site::*;
 use crate::support::*;
 
@@ -103,4 +106,48 @@ fn a_kept_file_that_is_replaced_meanwhile_is_the_new_one() {
     assert_eq!(fs::read_to_string(site.path("wp-config.php")).unwrap(), "new");
     assert!(site.path("cache/newer").exists());
     site.watch.assert_whole();
+}
+
+#[test]
+fn a_socket_that_no_archive_can_hold_stays() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    let site = Site::new();
+    plant(&site.live, &["a/b", "run/x", "file"]);
+    let archive = site.archive();
+    fs::remove_dir_all(site.path("run")).unwrap();
+    fs::create_dir_all(site.path("later")).unwrap();
+    let _listening = ["a/s", "later/s"].map(|name| UnixListener::bind(site.path(name)).unwrap());
+    fs::write(site.path("file"), "hacked").unwrap();
+    assert_eq!(site.plan(&archive, None, None).kept, 2);
+    site.restore(&archive, None, None);
+    for name in ["a/s", "later/s"] {
+        UnixStream::connect(site.path(name)).unwrap();
+    }
+    assert!(site.path("run/x").exists());
+    site.watch.assert_whole();
+    // Where a file was, it is told.
+    fs::remove_file(site.path("file")).unwrap();
+    let _in_the_way = UnixListener::bind(site.path("file")).unwrap();
+    site.restore(&archive, None, None);
+    let lost = site.watch.heard(Weight::Lost);
+    assert!(lost.len() == 1 && lost[0].starts_with("file: is not restored: a socket"), "{lost:?}");
+}
+
+#[test]
+fn a_folder_whose_time_alone_changes_is_not_told_as_changed() {
+    let site = Site::new();
+    plant(&site.live, &["2026/11/a.jpg", "2026/12/b.jpg", "top"]);
+    let archive = site.archive();
+    plant(&site.live, &["2026/11/bad.php"]);
+    filetime::set_file_mtime(site.path("2026/12"), filetime::FileTime::from_unix_time(1_000_000_000, 0))
+        .unwrap();
+    let told = [(restore::Effect::Removed, "2026/11/bad.php".to_owned())];
+    for safety in [None, Some(site.safety())] {
+        let plan = site.plan(&archive, safety.as_ref(), None);
+        assert_eq!((plan.changed.entries, plan.added.entries), (0, 0));
+        assert_eq!(plan.samples, told);
+    }
+    fs::set_permissions(site.path("2026/12"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    assert_eq!(site.plan(&archive, None, None).changed.entries, 1);
 }
