@@ -284,7 +284,7 @@ pub fn clean_up(staged: &Staged, observer: &dyn Observer) -> Result<(), CleanUpE
 ///
 /// # Errors
 /// [`TakeOutError`], also if anything of it is there already; nothing of it is left in the folder then. What a process
-/// that was killed leaves there is removed by the next one that takes something out into the same folder.
+/// that was killed leaves there is known from [`TakeOut::staged`], which the caller keeps.
 pub fn take_out(
     order: &TakeOut<'_>,
     vault: &Vault,

@@ -7,9 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, fsync, syncfs};
+use rustix::fs::{fsync, syncfs};
 use undercroft_model::Observer;
-use uuid::Uuid;
 
 use super::super::beneath::Root;
 use super::super::leave::STAGE_PREFIX;
@@ -47,9 +46,8 @@ pub fn take_out(
     for folder in &made {
         DirBuilder::new().mode(0o755).create(folder).map_err(|source| denied(folder, source))?;
     }
-    sweep(&to);
     let done = lay_out_in(order, source, &to, &stage, observer);
-    // What could not be removed is told by the failure before, or is removed the next time.
+    // What could not be removed is told by the failure before, or is removed by whoever keeps what was staged.
     let _ = remove_stage(&stage);
     let dressed = done.and_then(|laid| {
         if !made.is_empty() {
@@ -61,25 +59,6 @@ pub fn take_out(
         made.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
     }
     dressed
-}
-
-/// Removes what a process that was killed had laid out in the folder. A restore's own has a longer name, and is known
-/// to its journal; another process's is locked.
-fn sweep(to: &Path) {
-    let entries = std::fs::read_dir(to).into_iter().flatten().flatten();
-    for stage in entries.map(|entry| entry.path()) {
-        let name = stage.file_name().and_then(|name| name.to_str());
-        let is_ours = name
-            .and_then(|name| name.strip_prefix(STAGE_PREFIX))
-            .is_some_and(|id| id.len() == Uuid::nil().to_string().len() && Uuid::parse_str(id).is_ok());
-        if is_ours
-            && let Ok(opened) = Root::open_itself(&stage)
-            && flock(&opened, FlockOperation::NonBlockingLockExclusive).is_ok()
-        {
-            // It is tried again the next time.
-            let _ = remove_stage(&stage);
-        }
-    }
 }
 
 fn denied(folder: &Path, source: io::Error) -> StageError {
@@ -124,9 +103,6 @@ fn lay_out_in(
     let target = Root::open_itself(to).map_err(|error| look(to, error))?;
     let make = |folder: &Path| DirBuilder::new().mode(0o700).create(folder);
     make(stage).map_err(|source| denied(to, source))?;
-    let staged = Root::open_itself(stage).map_err(|error| look(stage, error))?;
-    // Where nothing can be locked, nothing is swept either.
-    let _ = flock(&staged, FlockOperation::NonBlockingLockExclusive);
     let tree = stage.join(TREE);
     make(&tree).map_err(|source| denied(to, source))?;
     let root = Root::open_itself(&tree).map_err(|error| look(&tree, error))?;
@@ -206,21 +182,5 @@ mod tests {
         assert!(matches!(error, TakeOutError::Move { .. }), "{error}");
         let count = |path: &Path| fs::read_dir(path).unwrap().count();
         assert_eq!((count(folder.path()), count(&to)), (5, 0));
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_swept_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let (left, locked, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let stage = |name: String| folder.path().join(format!("{STAGE_PREFIX}{name}"));
-        let names = [left.to_string(), locked.to_string(), format!("{other}-files"), "x".to_owned()];
-        let all = names.map(stage);
-        for path in &all {
-            fs::create_dir_all(path.join("tree/a")).unwrap();
-        }
-        let lock = Root::open_itself(&all[1]).unwrap();
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
-        sweep(folder.path());
-        assert_eq!(all.map(|path| path.exists()), [false, true, true, true]);
     }
 }
