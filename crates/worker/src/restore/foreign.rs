@@ -232,13 +232,16 @@ impl Desk<'_> {
     }
 }
 
-/// Whether a file tells what site it is.
+/// Whether a file tells what site it is. Plugins and packages have names without a folder too, further down.
 fn is_mark(path: &[u8]) -> bool {
     let (marks, deep) = site_marks();
-    let rest = |mark: &str| path.strip_suffix(mark.as_bytes()).map(<[u8]>::to_vec);
-    marks.iter().filter_map(|mark| rest(mark)).any(|above| {
-        (above.is_empty() || above.ends_with(b"/"))
-            && above.iter().filter(|byte| **byte == b'/').count() <= deep
+    marks.iter().any(|mark| {
+        let deep = if mark.contains('/') { deep } else { 1 };
+        let above = path.strip_suffix(mark.as_bytes());
+        above.is_some_and(|above| {
+            let folders = above.iter().filter(|byte| **byte == b'/').count();
+            (above.is_empty() || above.ends_with(b"/")) && folders <= deep
+        })
     })
 }
 

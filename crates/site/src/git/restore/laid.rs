@@ -24,7 +24,7 @@ pub(super) fn laid_out(staged: &Staged, below: &Path) -> Result<Vec<Written>, Re
     Ok(all)
 }
 
-/// Path, NUL, and then lines such as `  mtime: 1600000000:0` and `  dev: 64769	ino: 12`, up to the next path.
+/// Path, NUL, and then lines of fields such as `mtime: 1600000000:0`, parted by tabs, up to the next path.
 fn entries(answer: &[u8]) -> impl Iterator<Item = (&[u8], Written)> {
     let mut rest = answer;
     std::iter::from_fn(move || {
