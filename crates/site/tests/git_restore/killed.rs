@@ -27,7 +27,7 @@ fn phase_of_another_process() {
 }
 
 /// Runs a phase and kills it after a while; tells whether it had ended.
-fn run_and_kill(what: &str, staged: &Staged, after: Duration) {
+pub fn run_and_kill(what: &str, staged: &Staged, after: Duration) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::phase_of_another_process"])
         .env(WHAT, what)

@@ -7,6 +7,7 @@
 #[allow(dead_code)]
 mod bench;
 mod brought;
+mod gone;
 mod killed;
 mod modes;
 mod moves;

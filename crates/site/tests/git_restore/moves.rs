@@ -24,6 +24,62 @@ fn a_detached_head_stays_detached() {
 }
 
 #[test]
+fn head_goes_back_to_the_branch_of_the_backup() {
+    let play = Play::new();
+    let site = &play.site;
+    git(site, &["checkout", "-q", "-b", "feature"]);
+    put(site, "feature.txt", "feature\n");
+    commit(site, 1_600_002_000, "feature");
+    play.hack();
+    let (before, feature) = (seen(site), id(site, "feature"));
+    let mut order = play.order("light");
+    order.branch = Some("main".to_owned());
+    let plan = restore::plan(&order, &play.cache()).unwrap();
+    assert_eq!((plan.branch.as_deref(), plan.from.as_ref()), (Some("main"), Some(&feature)));
+    assert!(plan.work_tree && plan.removed.contains(&"feature.txt".to_owned()), "{plan:?}");
+    assert!(plan.notes.iter().any(|note| note.contains("feature is checked out and stays")), "{plan:?}");
+    let staged = play.restore(&order).unwrap();
+    assert!(staged.notes[0].contains("which is checked out instead"), "{:?}", staged.notes);
+    assert_eq!(fs::read_to_string(site.join(".git/HEAD")).unwrap(), "ref: refs/heads/main\n");
+    assert_eq!((id(site, "main"), id(site, "feature")), (order.commit.clone(), feature));
+    assert!(!site.join("feature.txt").exists());
+    let restored = seen(site);
+    let again = Uuid::new_v4();
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_same(&before, &seen(site));
+    restore::keep_undone(&order.repository, order.id, again).unwrap();
+    restore::undo(&order.repository, again).unwrap();
+    assert_same(&restored, &seen(site));
+    restore::undo(&order.repository, again).unwrap();
+    git(site, &["checkout", "-qf", "feature"]);
+    let linked = play.dir.path().join("linked");
+    git(site, &["worktree", "add", "-q", linked.to_str().unwrap(), "main"]);
+    order.id = Uuid::new_v4();
+    assert!(matches!(play.restore(&order), Err(RestoreError::BranchElsewhere { .. })));
+}
+
+#[test]
+fn a_way_to_another_branch_goes_back_within_the_restore() {
+    let play = Play::new();
+    let site = &play.site;
+    git(site, &["checkout", "-q", "-b", "feature", "topic"]);
+    play.hack();
+    let before = seen(site);
+    let mut order = play.order("light");
+    order.branch = Some("renamed".to_owned());
+    let staged = restore::stage(&order, &play.cache()).unwrap();
+    restore::prepare(&staged, &Silent).unwrap();
+    for _ in 0..2 {
+        restore::switch(&staged, &Silent).unwrap();
+        assert_eq!(id(site, "HEAD"), order.commit);
+        restore::switch_back(&staged).unwrap();
+        assert_same(&before, &seen(site));
+    }
+    restore::clean_up(&staged).unwrap();
+    assert_clean(site, 0);
+}
+
+#[test]
 fn a_branch_that_is_not_checked_out_moves_alone() {
     let play = Play::new();
     let site = &play.site;

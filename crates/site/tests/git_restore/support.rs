@@ -39,6 +39,7 @@ impl Play {
             repository: self.site.to_str().unwrap().to_owned(),
             revision: CodeRevision::Head,
             commit: id(&self.site, commit),
+            branch: None,
             id: Uuid::new_v4(),
             protect: Vec::new(),
             protect_files: Vec::new(),

@@ -366,3 +366,31 @@ fn commits_between_are_told() {
     assert_eq!(commits_between(&play.site, &"1".repeat(40), &id(&play.site, "main")).unwrap(), None);
     assert!(commits_between(&play.site, "HEAD", "main").is_err());
 }
+
+#[test]
+fn what_is_no_longer_tracked_is_told_as_what_it_is() {
+    let play = Play::new();
+    let site = &play.site;
+    put(site, "cfg", "archived\n");
+    put(site, "same", "same\n");
+    put(site, "dd/x", "x\n");
+    commit(site, 1_600_002_000, "tracked");
+    git(site, &["rm", "-rq", "--cached", "cfg", "same", "dd"]);
+    fs::remove_dir_all(site.join("dd")).unwrap();
+    put(site, ".gitignore", "/cfg\n/same\n");
+    commit(site, 1_600_002_100, "not any more");
+    put(site, "cfg", "live\n");
+    put(site, "dd", "a file\n");
+    let order = play.order("HEAD~1");
+    let plan = restore::plan(&order, &play.cache()).unwrap();
+    assert!(plan.changed.contains(&"cfg".to_owned()) && plan.added == ["dd/x"], "{plan:?}");
+    assert_eq!(plan.untracked_removed, ["cfg", "dd"]);
+    let told = |text: &str| plan.notes.iter().any(|note| note.starts_with(text));
+    assert!(told("cfg is not tracked now: what is there is replaced, and kept for --undo"), "{plan:?}");
+    assert!(told("dd is not tracked, and the commit has a folder there"), "{plan:?}");
+    let before = seen(site);
+    play.restore(&order).unwrap();
+    assert_eq!(fs::read_to_string(site.join("cfg")).unwrap(), "archived\n");
+    restore::undo(&order.repository, order.id).unwrap();
+    assert_same(&before, &seen(site));
+}

@@ -40,16 +40,19 @@ impl<'a> Repositories<'a> {
     /// The order, if the environment's code is in a repository.
     pub fn order(&self, archive: &str, facts: Option<&Facts>) -> Result<Option<GitOrder<'a>>, PartError> {
         let Some(CodeSource::Git { repository, revision, .. }) = &self.settings.code else { return Ok(None) };
-        let commit = match facts {
-            Some(Facts::Code(facts)) => facts.commit.clone(),
-            _ => None,
+        let (commit, reference) = match facts {
+            Some(Facts::Code(facts)) => (facts.commit.clone(), facts.reference.clone()),
+            _ => (None, None),
         };
+        // Which branch another environment is on is its own matter.
+        let branch = reference.filter(|_| !self.foreign);
         let commit = commit.ok_or_else(|| PartError::NoCommit { archive: archive.to_owned() })?;
         let files = self.settings.files.iter().map(|files| &files.path);
         let order = git::Order {
             repository: repository.clone(),
             revision: revision.clone(),
             commit,
+            branch,
             id: self.id,
             protect: if self.foreign { credential_files() } else { Vec::new() },
             protect_files: match self.foreign {

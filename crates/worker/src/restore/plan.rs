@@ -131,9 +131,11 @@ fn of_repository(changes: ElementChanges, plan: git::Plan) -> ElementChanges {
         uncommitted: plan.put_aside.len() as u64,
         untracked: plan.untracked_kept,
     };
+    let has_told = !plan.needs_objects
+        || [&plan.added, &plan.changed, &plan.removed].iter().any(|paths| !paths.is_empty());
     // What the commit has something else in place of is told as that.
-    let added: BTreeSet<_> = plan.added.iter().collect();
-    let untracked = plan.untracked_removed.iter().filter(|path| !added.contains(path));
+    let told: BTreeSet<_> = plan.added.iter().chain(&plan.changed).collect();
+    let untracked = plan.untracked_removed.iter().filter(|path| !told.contains(path));
     let removed: Vec<_> = plan.removed.iter().chain(untracked).cloned().collect();
     let paths = [("added", &plan.added), ("changed", &plan.changed), ("removed", &removed)];
     let count = |paths: &Vec<String>| Count { number: paths.len() as u64, bytes: 0 };
@@ -149,6 +151,12 @@ fn of_repository(changes: ElementChanges, plan: git::Plan) -> ElementChanges {
         kept: Count { number: plan.protected.len() as u64, bytes: 0 },
         ..TreeChanges::default()
     };
-    let remarks = plan.notes.into_iter().map(|note| Remark::note("", note)).collect();
-    ElementChanges { commits: Some(commits), tree: plan.work_tree.then_some(tree), remarks, ..changes }
+    let mut remarks: Vec<_> = plan.notes.into_iter().map(|note| Remark::note("", note)).collect();
+    if plan.needs_objects {
+        let text = "the repository lacks the commit, or some of it: which files would change is known once it is taken \
+                    out of the archive, as the restore does";
+        remarks.push(Remark::note("", text));
+    }
+    let tree = (plan.work_tree && has_told).then_some(tree);
+    ElementChanges { commits: Some(commits), tree, remarks, ..changes }
 }

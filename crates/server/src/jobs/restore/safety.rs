@@ -8,6 +8,7 @@ use undercroft_model::{
     BackupReport, CodeSource, Element, ElementSet, ElementState, EnvSettings, Facts, KeepFor,
 };
 use undercroft_site::database::IN_A_COMMENT;
+use undercroft_site::git::restore::has_code;
 use undercroft_worker::Made;
 use undercroft_worker::restore::{self, SAFETY_DAYS};
 
@@ -184,7 +185,7 @@ fn has_something(settings: &EnvSettings, element: Element) -> bool {
         Element::Files => settings.files.as_ref().is_some_and(|files| is_there(&files.path)),
         Element::Code => match &settings.code {
             Some(CodeSource::Folder { path, .. }) => is_there(path),
-            Some(CodeSource::Git { .. }) => true,
+            Some(CodeSource::Git { repository, revision, .. }) => has_code(repository, revision),
             None => false,
         },
         Element::Database => settings.database.is_some(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, XattrFlags, fremovexattr, fsetxattr, lgetxattr, linkat, syncfs};
@@ -93,6 +93,15 @@ fn unreadable(place: &Path, path: &[u8], error: rustix::io::Errno) -> PrepareErr
     FilesError::Unreadable { folder, source: error.into() }.into()
 }
 
+/// Gives a folder to the owner of the one that it is in, if we may.
+fn as_around(folder: &Path) -> io::Result<()> {
+    let Some(around) = folder.parent().filter(|_| rustix::process::geteuid().is_root()) else {
+        return Ok(());
+    };
+    let facts = around.metadata()?;
+    std::os::unix::fs::lchown(folder, Some(facts.uid()), Some(facts.gid()))
+}
+
 /// Makes the hidden folder. Nobody else may look into it.
 fn make_stage(staged: &Staged) -> Result<(), PrepareError> {
     let failed = |action| move |error: io::Error| PrepareError::failed(b"", &staged.stage, action, error);
@@ -101,7 +110,9 @@ fn make_stage(staged: &Staged) -> Result<(), PrepareError> {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed("make the folders above it")(error));
             }
-            _ => {}
+            // Whoever has the folder that it is in, such as the site's user, has to be able to lay out what belongs there.
+            Ok(()) => as_around(parent).map_err(failed("give away the folders above it"))?,
+            Err(_) => {}
         }
     }
     let make = |path: &Path| DirBuilder::new().mode(0o700).create(path);

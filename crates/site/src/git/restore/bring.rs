@@ -4,16 +4,16 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 
-use undercroft_model::{Element, Observer};
+use undercroft_model::{Element, Observer, Remark};
 
 use super::desk::Desk;
 use super::keep;
 use super::{Part, RestoreError};
-use crate::git::GitError;
 use crate::git::between::has_commit;
 use crate::git::command::{Git, Running, complaint, not_run};
 use crate::git::oid::ObjectId;
 use crate::git::refs::{Refs, Target};
+use crate::git::{GitError, shown};
 
 /// Below this is what restores brought, until they end.
 pub(super) const BROUGHT: &str = "refs/undercroft/brought/";
@@ -34,19 +34,49 @@ pub(super) fn bring(
     }
     observer.doing(Element::Code, "bringing the commit into the repository");
     let archive = Git::new(from, &from.display().to_string());
-    send(desk, &archive, &part.commit)?;
+    send(desk, &archive, std::slice::from_ref(&part.commit))?;
     if !has_commit(&desk.git_for_objects(), &commit)? {
         let (repository, commit) = (desk.repo.called.clone(), part.commit.clone());
         return Err(RestoreError::NoCommit { repository, commit, shallow: false });
     }
-    keep::set(desk, reference, &part.commit)
+    keep::set(desk, reference, &part.commit)?;
+    if part.founding.is_some()
+        && let Err(error) = bring_references(desk, &archive, part)
+    {
+        let text = format!("the other branches and the tags of the archive did not come along: {error}");
+        observer.remark(Element::Code, Remark::note("", text));
+    }
+    Ok(())
+}
+
+/// Gives a repository that was made what else the archive's has: its other branches and its tags.
+fn bring_references(desk: &Desk<'_>, archive: &Git, part: &Part) -> Result<(), RestoreError> {
+    let refs = Refs::read(archive)?;
+    let is_other = |name: &[u8]| part.branch.as_ref().is_none_or(|branch| branch.as_bytes() != name);
+    let others: Vec<_> = refs
+        .list
+        .iter()
+        .filter_map(|(name, target)| match target {
+            Target::Object(id) if is_other(name) => Some((shown(name), id.to_string())),
+            _ => None,
+        })
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = others.iter().map(|(_, id)| id.clone()).collect();
+    send(desk, archive, &ids)?;
+    let input: String = others.iter().map(|(name, id)| format!("update {name} {id}\n")).collect();
+    let mut command = desk.references();
+    command.args(["update-ref", "--stdin"]);
+    desk.repo.succeed("set the branches and tags", command, Some(input.as_bytes())).map(drop)
 }
 
 /// Packs what is missing, in the archive's repository as we are, and unpacks it as the owner.
-fn send(desk: &Desk<'_>, archive: &Git, commit: &str) -> Result<(), RestoreError> {
+fn send(desk: &Desk<'_>, archive: &Git, wanted: &[String]) -> Result<(), RestoreError> {
     let shallow = desk.repo.common_dir.join("shallow").exists();
     let known = if shallow { Vec::new() } else { known(desk, archive)? };
-    let mut wanted = format!("{commit}\n--not\n");
+    let mut wanted = format!("{}\n--not\n", wanted.join("\n"));
     known.iter().for_each(|id| wanted.push_str(&format!("{id}\n")));
     let mut pack = archive.command();
     pack.args(["pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset", "--thin"]);

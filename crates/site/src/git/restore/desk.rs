@@ -94,7 +94,7 @@ impl Repo {
     }
 
     /// A command that is run as the owner.
-    fn as_owner(&self, inner: &Command) -> Command {
+    pub fn as_owner(&self, inner: &Command) -> Command {
         let mut command = Command::new("sh");
         command.env_clear();
         for (name, value) in inner.get_envs() {
@@ -164,6 +164,11 @@ impl<'r> Desk<'r> {
         Desk::make(repo, id, lock)
     }
 
+    /// The same, if the private folder is there, and the repository is.
+    pub fn existing_if_any(repo: &'r Repo, id: Uuid) -> Result<Option<Self>, RestoreError> {
+        if repo.git_dir.exists() { Desk::existing(repo, id) } else { Ok(None) }
+    }
+
     /// The same, if the private folder is there.
     pub fn existing(repo: &'r Repo, id: Uuid) -> Result<Option<Self>, RestoreError> {
         let lock = wait(&repo.git_dir)?;
@@ -196,7 +201,9 @@ impl<'r> Desk<'r> {
             inner.env(name, value);
         }
         inner.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        inner.args(["-c", script, "sh"]).args(args).current_dir(&self.repo.git_dir);
+        // A repository that is yet to be made can be looked at, too.
+        let folder = Some(self.repo.git_dir.as_path()).filter(|folder| folder.is_dir());
+        inner.args(["-c", script, "sh"]).args(args).current_dir(folder.unwrap_or(Path::new("/")));
         self.held(self.repo.as_owner(&inner))
     }
 

@@ -111,7 +111,7 @@ pub enum RestoreError {
     },
     /// A folder or link that git does not know lies where the archived commit has something else.
     #[error(
-        "{path} in {repository} is {what} that is in no commit, and the archived commit has something else there: move it away, then try again"
+        "{path} in {repository} is {what} that holds what is in no commit, and the archived commit has something else there: move it out of {repository} (nothing but you knows whether it is still needed), then try again"
     )]
     InTheWay {
         /// The repository.
@@ -121,6 +121,16 @@ pub enum RestoreError {
         /// What it is.
         what: &'static str,
     },
+    /// The repository is gone, and was a bare one.
+    #[error(
+        "the repository {} is gone: make an empty one there (git init --bare {}), then try again", .0.display(), .0.display()
+    )]
+    BareGone(PathBuf),
+    /// What should be a repository's folder is something else.
+    #[error(
+        "{} is there and is no git repository, or only what is left of one: move it away, then try again; the archive's takes its place", .0.display()
+    )]
+    Broken(PathBuf),
     /// We may not write there.
     #[error(
         "the repository's owner may not write in {}, and could not change that: give the folder to the owner, or run as that user or as root", .0.display()

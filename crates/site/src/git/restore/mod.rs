@@ -5,9 +5,11 @@
 //! commit under `refs/undercroft/before/<id>`; [`switch`] moves the branch, the index and the work tree.
 //! [`switch_back`] undoes that within the same restore, [`undo`] at any time later, until [`forget`].
 //!
-//! What moves: with [`CodeRevision::Head`] the branch that HEAD is on (a detached HEAD stays detached and moves
-//! itself); with [`CodeRevision::Branch`] that branch, and the work tree follows only if it is the one that is checked
+//! What moves: with [`CodeRevision::Head`] the branch that HEAD is on, or the one that it was on at the time of the
+//! backup, to which HEAD then goes back (a detached HEAD stays detached and moves itself); with [`CodeRevision::Branch`] that branch, and the work tree follows only if it is the one that is checked
 //! out there; with [`CodeRevision::Tags`] no tag is made or moved: HEAD is detached at the archived commit.
+//!
+//! Where there is no repository any more an empty one is made: see `founding`.
 //!
 //! Git is run as the repository's owner, with a configuration of ours and no hooks, so that files keep their owner
 //! and nothing that lies in the repository runs.
@@ -15,8 +17,10 @@
 mod bring;
 mod desk;
 mod error;
+mod founding;
 mod keep;
 mod laid;
+mod look;
 mod modes;
 mod plan;
 mod stage;
@@ -37,6 +41,7 @@ use super::Between;
 use crate::files::restore::Written;
 use bring::BROUGHT;
 use desk::{Desk, Repo};
+use founding::Founding;
 use keep::BEFORE;
 use view::Wishes;
 
@@ -49,6 +54,8 @@ pub struct Order {
     pub revision: CodeRevision,
     /// The archived commit, in hexadecimal digits.
     pub commit: String,
+    /// The branch that was checked out when the commit was archived, if it is to be checked out again.
+    pub branch: Option<String>,
     /// Names the restore, and what is kept for undoing it.
     pub id: Uuid,
     /// Patterns, as `.gitignore` has them, of files that stay as they are in the work tree.
@@ -129,6 +136,12 @@ struct Part {
     commit: String,
     /// The git folder of the archive's repository, if one was laid out.
     objects: Option<PathBuf>,
+    /// Whether HEAD goes to the branch, from another one that stays where it is.
+    #[serde(default)]
+    attaches: bool,
+    /// How the repository is made, if there is none.
+    #[serde(default)]
+    founding: Option<Founding>,
 }
 
 /// A state of a repository that is kept for undoing a restore.
@@ -168,7 +181,8 @@ pub fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError> {
     stage::stage(order, cache)
 }
 
-/// Brings the objects into the repository, and keeps its state as it is now. Nothing live changes.
+/// Makes the repository if there is none, brings the objects into it, and keeps its state as it is now. Nothing live
+/// changes but that.
 ///
 /// # Errors
 /// [`RestoreError`]; then [`clean_up`] is due.
@@ -176,6 +190,9 @@ pub fn prepare(staged: &Staged, observer: &dyn Observer) -> Result<(), RestoreEr
     for part in &staged.parts {
         if observer.cancelled() {
             return Err(Cancelled.into());
+        }
+        if let Some(founding) = &part.founding {
+            founding.make(&part.repo, staged.id)?;
         }
         let desk = Desk::writing(&part.repo, staged.id)?;
         bring::bring(&desk, part, &staged.reference(BROUGHT), observer)?;
@@ -253,7 +270,14 @@ pub fn keep_undone(repository: &str, id: Uuid, again: Uuid) -> Result<(), Restor
     undo::keep_undone(repository, id, again)
 }
 
-/// The restores that can be undone, the oldest first.
+/// Whether a backup of a repository has anything to hold: it is there, and something was committed in it. What can't be
+/// told is taken for a yes.
+#[must_use]
+pub fn has_code(repository: &str, revision: &CodeRevision) -> bool {
+    founding::has_code(repository, revision)
+}
+
+/// The restores that can be undone, the oldest first; none if there is no repository any more.
 ///
 /// # Errors
 /// [`RestoreError`] if the repository can't be read.
@@ -275,6 +299,16 @@ pub fn forget(repository: &str, id: Uuid) -> Result<(), RestoreError> {
 /// [`RestoreError`] if the repository can't be written.
 pub fn forget_older(repository: &str, than: i64) -> Result<(), RestoreError> {
     undo::forget_older(repository, than)
+}
+
+impl Part {
+    /// Where HEAD itself goes; `None` if it stays on its branch.
+    fn goal_of_head(&self) -> Option<String> {
+        match &self.branch {
+            None => Some(self.commit.clone()),
+            Some(branch) => self.attaches.then(|| format!("ref: {branch}")),
+        }
+    }
 }
 
 impl Staged {

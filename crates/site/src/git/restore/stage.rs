@@ -8,121 +8,19 @@ use std::path::{Path, PathBuf};
 use undercroft_model::CodeRevision;
 
 use super::desk::{Desk, Repo, path_of};
+use super::founding::Site;
+use super::keep::BEFORE;
+use super::look::{Looked, look, look_at, site};
 use super::view::{View, Wishes};
-use super::{Order, Part, RestoreError, Staged, modes};
+use super::{Order, RestoreError, Staged, modes};
 use crate::git::between::has_commit;
 use crate::git::command::{Git, run};
-use crate::git::config::Config;
 use crate::git::locate::{self, Place};
 use crate::git::oid::ObjectId;
-use crate::git::refs::{Head, Refs};
-use crate::git::shadow::{Scratch, Shadow};
-use crate::git::url::Address;
-use crate::git::{GitError, objects, shown, submodules, tree};
+use crate::git::refs::Head;
+use crate::git::shadow::Scratch;
+use crate::git::{GitError, shown, submodules, tree};
 use crate::profile::pattern_of;
-
-/// A repository that was looked at.
-pub(super) struct Looked {
-    pub part: Part,
-    pub place: Place,
-    pub refs: Refs,
-    pub config: Config,
-    pub shadow: Shadow,
-}
-
-/// Finds the repository that an order is about.
-pub(super) fn find(repository: &str, order: Option<&Order>) -> Result<Place, RestoreError> {
-    match Address::parse(repository)? {
-        Address::Path(path) => {
-            let place = crate::git::find(Path::new(&path))?;
-            place.check_files()?;
-            // Git follows all of them.
-            objects::stores(&place)?;
-            Ok(place)
-        }
-        Address::Url(url) => {
-            let target = match order.map(|order| &order.revision) {
-                Some(CodeRevision::Branch(branch)) => format!("refs/heads/{branch}"),
-                Some(CodeRevision::Tags(pattern)) => format!("refs/tags/NAME (one that matches {pattern})"),
-                _ => "refs/heads/BRANCH".to_owned(),
-            };
-            let commit = order.map(|order| order.commit.clone()).unwrap_or_default();
-            Err(RestoreError::Remote { url: url.shown, commit, target })
-        }
-    }
-}
-
-/// Looks at the environment's own repository.
-pub(super) fn look(order: &Order, scratch: &Scratch) -> Result<Looked, RestoreError> {
-    let commit = ObjectId::parse(order.commit.as_bytes())
-        .ok_or_else(|| RestoreError::NotACommit(order.commit.clone()))?;
-    let place = find(&order.repository, Some(order))?;
-    let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
-    let looked = look_at(place, &order.revision, commit, archive.as_ref(), scratch.path().join("own"))?;
-    Ok(looked)
-}
-
-fn look_at(
-    place: Place,
-    revision: &CodeRevision,
-    commit: ObjectId,
-    archive: Option<&Place>,
-    scratch: PathBuf,
-) -> Result<Looked, RestoreError> {
-    let config = Config::read(&place.common_dir)?;
-    let repo = Repo::of(&place, &config)?;
-    let refs = Refs::read(&Git::new(&place.git_dir, &place.called()))?;
-    let shadow = Shadow::make(scratch, &place, &refs, repo.sha256)?;
-    if let Some(archive) = archive {
-        let both = [&place.common_dir, &archive.common_dir].map(|dir| dir.join("objects"));
-        let lines = both.map(|objects| [objects.as_os_str().as_bytes(), b"\n"].concat()).concat();
-        shadow.write("objects/info/alternates", &lines)?;
-    }
-    let (branch, tip) = moving(&place, &refs, revision, &commit)?;
-    let head = match &refs.head {
-        Head::Branch(name) => format!("ref: {}", shown(name)),
-        Head::Detached(id) => id.to_string(),
-    };
-    let follows =
-        place.work_tree.is_some() && (branch.is_none() || head.strip_prefix("ref: ") == branch.as_deref());
-    let part = Part {
-        repo,
-        branch,
-        follows,
-        head,
-        tip: tip.map(|id| id.to_string()),
-        commit: commit.to_string(),
-        objects: archive.map(|archive| archive.common_dir.clone()),
-    };
-    Ok(Looked { part, place, refs, config, shadow })
-}
-
-/// The reference that moves (`None`: HEAD itself) and where it is.
-fn moving(
-    place: &Place,
-    refs: &Refs,
-    revision: &CodeRevision,
-    commit: &ObjectId,
-) -> Result<(Option<String>, Option<ObjectId>), RestoreError> {
-    let at_head = || match &refs.head {
-        Head::Branch(name) => refs.object(name),
-        Head::Detached(id) => Some(*id),
-    };
-    Ok(match (revision, &refs.head) {
-        (CodeRevision::Branch(branch), _) => {
-            let name = format!("refs/heads/{branch}");
-            let tip = refs.object(name.as_bytes());
-            (Some(name), tip)
-        }
-        (CodeRevision::Head, Head::Branch(name)) => (Some(shown(name)), refs.object(name)),
-        (CodeRevision::Head, Head::Detached(id)) => (None, Some(*id)),
-        (CodeRevision::Tags(pattern), _) if place.work_tree.is_none() => {
-            let (repository, pattern) = (place.called(), pattern.clone());
-            return Err(RestoreError::NeedsTag { repository, pattern, commit: commit.to_string() });
-        }
-        (CodeRevision::Tags(_), _) => (None, at_head()),
-    })
-}
 
 impl Looked {
     /// Refuses what can't work.
@@ -142,6 +40,13 @@ impl Looked {
             return Err(RestoreError::NoCommit { repository: repository(), commit, shallow });
         }
         let desk = Desk::reading(repo, &self.shadow, &self.config)?;
+        if let Some(founding) = &self.part.founding {
+            let folder = founding.nearest().to_owned();
+            return match modes::closed(&desk, &[folder.clone().into_os_string()])?.is_empty() {
+                true => Ok(()),
+                false => Err(RestoreError::NotWritable(folder)),
+            };
+        }
         let folders = [&repo.git_dir, &repo.common_dir].map(|folder| folder.clone().into_os_string());
         if let Some(folder) = modes::closed(&desk, &folders)?.pop() {
             return Err(RestoreError::NotWritable(folder.into()));
@@ -222,7 +127,9 @@ impl Looked {
         for (number, link) in submodules::links(&self.shadow, &nodes)?.iter().enumerate() {
             let name = shown(&link.path);
             let folder = self.place.work_tree.as_ref().map(|top| top.join(OsStr::from_bytes(&link.path)));
-            let here = folder.as_ref().is_some_and(|folder| folder.join(".git").symlink_metadata().is_ok());
+            // What is left of them without the repository that they belong to is none.
+            let here = self.part.founding.is_none()
+                && folder.as_ref().is_some_and(|folder| folder.join(".git").symlink_metadata().is_ok());
             let place = if here { submodules::locate(&self.place, link)? } else { None };
             let Some(place) = place.filter(|place| place.work_tree.is_some()) else {
                 notes.push(format!(
@@ -235,8 +142,13 @@ impl Looked {
                 None => None,
             };
             let scratch = scratch.path().join(format!("module-{number}"));
-            let looked =
-                look_at(place, &CodeRevision::Tags(String::new()), link.commit, stored.as_ref(), scratch)?;
+            let looked = look_at(
+                place,
+                (&CodeRevision::Tags(String::new()), None),
+                link.commit,
+                stored.as_ref(),
+                scratch,
+            )?;
             match looked.check() {
                 Ok(()) if looked.refs.head != Head::Detached(link.commit) => found.push(looked),
                 Ok(()) => {}
@@ -282,17 +194,25 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
     let protect = protected(order, &own.place);
     let (remove_untracked, spare) = (order.remove_untracked, spared(order));
     let wishes = Wishes { protect: &protect, remove_untracked, spare: &spare };
-    let mut notes = Vec::new();
+    let mut notes = own.notes();
     if let Some((desk, view)) = own.view(&wishes)? {
         modes::check(&desk, &view)?;
         notes.extend(view.held_back(&desk));
+        let differing = if own.part.founding.is_some() { view.differing(&desk)?.len() } else { 0 };
+        if differing > 0 {
+            notes.push(format!(
+                "{differing} files that lay in the places of the commit's are kept in the repository: git show \
+                 {BEFORE}{}:PATH",
+                order.id
+            ));
+        }
     }
     let archive = order.objects.as_deref().map(crate::git::find).transpose()?;
     let modules = own.submodules(&scratch, archive.as_ref(), &mut notes)?;
     if let CodeRevision::Tags(pattern) = &order.revision {
         notes.push(later_tag(pattern));
     }
-    let parts = std::iter::once(&own).chain(&modules).map(|looked| looked.part.clone()).collect();
+    let parts = std::iter::once(&own).chain(&modules).map(Looked::decided).collect();
     Ok(Staged { id: order.id, protect, remove_untracked, spare, parts, notes })
 }
 
@@ -327,7 +247,7 @@ pub(super) fn later_tag(pattern: &str) -> String {
 pub(super) fn needs_objects(order: &Order) -> Result<bool, RestoreError> {
     let commit = ObjectId::parse(order.commit.as_bytes())
         .ok_or_else(|| RestoreError::NotACommit(order.commit.clone()))?;
-    let place = find(&order.repository, Some(order))?;
+    let Site::There(place) = site(order, &commit)? else { return Ok(true) };
     let git = Git::new(&place.git_dir, &place.called());
     if !has_whole(&git, &commit)? {
         return Ok(true);

@@ -74,9 +74,17 @@ fn tree_to_lay(desk: &Desk<'_>, view: &View, commit: &str) -> Result<String, Res
     Ok(keep::one_line(&desk.ask("spare the protected files", &index, &["write-tree"])?))
 }
 
+/// What the restore has in a repository, if anything; one that it was yet to make may not be there.
+fn existing<'p>(staged: &Staged, part: &'p Part) -> Result<Option<Desk<'p>>, RestoreError> {
+    match &part.founding {
+        Some(_) => Desk::existing_if_any(&part.repo, staged.id),
+        None => Desk::existing(&part.repo, staged.id),
+    }
+}
+
 /// Goes back, if a switch was begun.
 pub(super) fn back(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
-    let Some(desk) = Desk::existing(&part.repo, staged.id)? else { return Ok(()) };
+    let Some(desk) = existing(staged, part)? else { return Ok(()) };
     let Some(begun) = Begun::read(desk.folder())? else { return Ok(()) };
     let state = keep::load(&desk, &staged.reference(BEFORE))?
         .ok_or_else(|| RestoreError::NothingKept { repository: part.repo.called.clone(), id: staged.id })?;
@@ -87,6 +95,11 @@ pub(super) fn back(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
 
 /// Removes what the restore made for itself.
 pub(super) fn clean_up(staged: &Staged, part: &Part) -> Result<(), RestoreError> {
+    if let Some(founding) = &part.founding
+        && founding.remove(&part.repo, staged)?
+    {
+        return Ok(());
+    }
     let Some(desk) = Desk::existing(&part.repo, staged.id)? else { return Ok(()) };
     if Begun::read(desk.folder())?.is_none() {
         keep::unset(&desk, &staged.reference(BEFORE))?;

@@ -82,7 +82,7 @@ pub(super) fn check_moved(desk: &Desk<'_>, part: &Part, begun: bool) -> Result<(
         let repository = desk.repo.called.clone();
         Err(RestoreError::Moved { repository, what })
     };
-    if head != part.head && !(begun && part.branch.is_none() && head == part.commit) {
+    if head != part.head && !(begun && part.goal_of_head().as_ref() == Some(&head)) {
         return moved(format!("HEAD is now {head}"));
     }
     let Some(branch) = &part.branch else { return Ok(()) };
@@ -108,8 +108,9 @@ pub(super) fn forward(desk: &Desk<'_>, part: &Part, begun: &Begun, now: &[Mode])
         read_index(desk, &index, &part.commit)?;
         set_index(desk, &index)?;
     }
-    let head = part.branch.is_none().then_some(part.commit.as_str());
-    move_references(desk, &Goal { branch: part.branch.as_deref(), tip: Some(&part.commit), head })?;
+    let head = part.goal_of_head();
+    let (branch, tip) = (part.branch.as_deref(), Some(part.commit.as_str()));
+    move_references(desk, &Goal { branch, tip, head: head.as_deref() })?;
     release(desk)
 }
 

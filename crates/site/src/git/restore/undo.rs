@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::desk::{Desk, Repo, path_of};
 use super::keep::{self, BEFORE, State, UNDONE};
-use super::stage::{check_lock, find};
+use super::look::find;
+use super::stage::check_lock;
 use super::view::Wishes;
-use super::{Kept, Part, RestoreError, modes, switch, travel};
+use super::{Kept, Part, RestoreError, founding, modes, switch, travel};
 use crate::git::command::Git;
 use crate::git::config::Config;
 use crate::git::locate::{self, Place};
@@ -161,6 +162,8 @@ fn now(repo: &Repo, state: &State) -> Result<Part, RestoreError> {
         tip: tip.map(|id| id.to_string()),
         commit: state.commit.clone(),
         objects: None,
+        attaches: false,
+        founding: None,
     })
 }
 
@@ -190,6 +193,9 @@ fn resolve(git: &Git, name: &str) -> Result<Option<ObjectId>, GitError> {
 
 /// What is kept, the oldest first.
 pub(super) fn kept(repository: &str) -> Result<Vec<Kept>, RestoreError> {
+    if founding::is_gone(repository)? {
+        return Ok(Vec::new());
+    }
     list(repository, &[BEFORE])
 }
 

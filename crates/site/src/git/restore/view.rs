@@ -105,6 +105,41 @@ impl View {
         held.map(|path| format!("{} {HELD_BACK}", shown(path))).collect()
     }
 
+    /// Those in the way that are not what the commit has in their places.
+    pub fn differing(&self, desk: &Desk<'_>) -> Result<Vec<Vec<u8>>, RestoreError> {
+        let Some(top) = &desk.repo.work_tree else { return Ok(Vec::new()) };
+        let wanted = |path: &Vec<u8>| self.target.get(path).map(|(_, id)| id.as_slice());
+        let is_plain = |path: &&Vec<u8>| {
+            let facts = fs::symlink_metadata(top.join(path_of(path)));
+            facts.is_ok_and(|facts| facts.is_file()) && !path.contains(&b'\n') && !path.starts_with(b"\"")
+        };
+        let there = self.in_the_way.iter().filter(|path| self.target.contains_key(*path));
+        let (plain, odd): (Vec<_>, Vec<_>) = there.partition(is_plain);
+        let input: Vec<u8> = plain.iter().flat_map(|path| [path.as_slice(), b"\n"].concat()).collect();
+        let answer =
+            desk.ask_with("compare files", &self.index, &["hash-object", "--stdin-paths"], &input)?;
+        let mut same: BTreeSet<_> = plain
+            .into_iter()
+            .zip(answer.split(|b| *b == b'\n'))
+            .filter(|(path, id)| wanted(path) == Some(id))
+            .map(|(path, _)| path)
+            .collect();
+        for path in odd {
+            // What has no name that could be handed over, and links, whose content is where they lead.
+            let name = top.join(path_of(path));
+            let content = match fs::read_link(&name) {
+                Ok(target) => target.into_os_string().into_encoded_bytes(),
+                Err(_) => read(&name)?,
+            };
+            let args = ["hash-object", "--stdin"];
+            let id = desk.ask_with("compare files", &self.index, &args, &content)?;
+            if wanted(path) == Some(id.trim_ascii_end()) {
+                same.insert(path);
+            }
+        }
+        Ok(self.in_the_way.iter().filter(|path| !same.contains(path)).cloned().collect())
+    }
+
     /// Untracked files that nobody told git to ignore; a repository among them ends with a slash.
     pub fn untracked(&self, desk: &Desk<'_>, within: &[&str]) -> Result<Vec<Vec<u8>>, RestoreError> {
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
