@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use undercroft_model::Element;
+
 use super::{Cms, LookOptions, drupal, look};
 
 /// Where WordPress, Bedrock and Drupal keep an environment's own address, database account and secrets.
@@ -110,6 +112,13 @@ pub fn settings_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The file that a site's settings would come from, where it isn't there.
+pub fn missing_settings(folder: &Path) -> Option<PathBuf> {
+    let found = look(folder, &LookOptions::default()).ok()?;
+    let lacks = found.missing.into_iter().filter(|missing| missing.element == Element::Database);
+    lacks.filter_map(|missing| missing.spot).map(|spot| spot.file).find(|file| !file.exists())
+}
+
 /// A pattern, as `.gitignore` has them, that names one file below a folder; `None` if it isn't below.
 pub fn pattern_of(folder: &Path, file: &Path) -> Option<String> {
     let inner = file.strip_prefix(folder).ok()?.to_str().filter(|inner| !inner.is_empty())?;
@@ -143,6 +152,22 @@ mod tests {
         }
         assert_eq!(pattern_of(Path::new("/site"), Path::new("/else/db.php")), None);
         assert_eq!(pattern_of(Path::new("/site"), Path::new("/site")), None);
+    }
+
+    #[test]
+    fn settings_that_are_not_there_are_missed() {
+        let site = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = site.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert_eq!(missing_settings(site.path()), None);
+        put("wp-includes/version.php", "<?php $wp_version = '6.6';");
+        let config = site.path().join("wp-config.php");
+        assert_eq!(missing_settings(site.path()), Some(config.clone()));
+        put("wp-config.php", "<?php define('DB_NAME', getenv('NAME'));");
+        assert_eq!(missing_settings(site.path()), None);
     }
 
     #[test]

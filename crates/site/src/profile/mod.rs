@@ -26,7 +26,7 @@ use std::path::Path;
 
 use undercroft_model::Element;
 
-pub use credentials::{credential_files, pattern_of, settings_files, site_marks};
+pub use credentials::{credential_files, missing_settings, pattern_of, settings_files, site_marks};
 pub use found::{Cms, DrupalLayout, Finding, Found, LookError, LookOptions, Missing, Spot, WordPressLayout};
 pub use host::{DbHost, parse_db_host};
 pub use option_file::{OptionFileError, PartialTarget, read_defaults_file};

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use undercroft_model::{CodeSource, EnvSettings, Facts};
+use undercroft_model::{CodeSource, Element, EnvSettings, Facts, Observer, Remark};
 use undercroft_site::git::restore as git;
-use undercroft_site::profile::credential_files;
+use undercroft_site::profile::{credential_files, missing_settings};
 use uuid::Uuid;
 
+use super::RestoreOrder;
 use super::error::PartError;
 use super::objects::{self, What};
 use super::part::{How, Scene, Source};
@@ -64,6 +65,23 @@ impl<'a> Repositories<'a> {
             objects: None,
         };
         Ok(Some(GitOrder { order, cache: self.cache }))
+    }
+}
+
+/// Tells of a site that comes back without its settings: git mostly ignores them, so that no archive has them.
+pub(super) fn tell_lost_settings(order: &RestoreOrder, observer: &dyn Observer) {
+    let Some(CodeSource::Git { repository, .. }) = &order.settings.code else { return };
+    if order.settings.database.is_none() || order.elements.iter().all(|one| one.element != Element::Code) {
+        return;
+    }
+    let folder = order.settings.folder.as_deref().unwrap_or(Path::new(repository));
+    if let Some(file) = missing_settings(folder) {
+        let text = format!(
+            "the site has no settings: {} is not there, and git, which ignores it, has it in no backup of the code. Make it \
+             anew, or get it from where you keep it",
+            file.display()
+        );
+        observer.remark(Element::Code, Remark::note("", text));
     }
 }
 

@@ -9,7 +9,7 @@ use undercroft_model::{Cancelled, CodeSource, Element, Muted, Observer, Remark};
 use undercroft_site::git::restore as git;
 
 use super::error::{PartError, RestoreError};
-use super::git::{GitOrder, Repositories};
+use super::git::{GitOrder, Repositories, tell_lost_settings};
 use super::journal::{self, Held, Journal, JournalError, Phase};
 use super::part::{DatabaseOrder, How, Live, Scene, Source, Staged};
 use super::tree::{TreeOrder, Trees};
@@ -177,6 +177,7 @@ pub fn restore(
     let left = journal.enter(Phase::Switched, journals.folder).map_err(|error| chain(&error));
     let left = left.and_then(|()| clean_up(&parts, scene.live()));
     forget_old_states(order, place, &parts, &unstoppable);
+    tell_lost_settings(order, &unstoppable);
     Ok(Restored { elements: told, left: left.err() })
 }
 
