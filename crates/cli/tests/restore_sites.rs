@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::state::{same, schema, tree};
 use common::web::Web;
-use common::{Bench, sh};
+use common::{Bench, sh, small_site};
 use undercroft_testkit::mariadb::{self, Server};
 use undercroft_testkit::wordpress::{Options, WordPress};
 
@@ -223,4 +223,68 @@ fn an_account_that_may_make_no_second_schema_is_told_and_restores_in_place() {
     bench.ok(["backup:restore", "garden.live", "--undo", "--yes"]);
     same(&schema(&server, "drupal"), &broken);
     same(&tree(&site.join("sites/default/files")), &files);
+}
+
+/// Of which nothing is left but its vault, be its repository all that is missing or everything.
+#[test]
+fn a_site_that_was_deleted_altogether_comes_back_by_one_command() {
+    let (bench, server) = (Bench::new(), Server::start(mariadb::Options::default()));
+    let site = small_site(&bench);
+    sh(&format!(
+        "cd {} && mkdir wp-includes && printf '<?php\\n$wp_version = \"6.6\";\\n' > wp-includes/version.php
+         printf 'uploads/\\nwp-config.php\\n' > .gitignore && touch wp-config.php
+         git add -A && {GIT} commit -qm WordPress",
+        site.display()
+    ));
+    server.run_sql(
+        "CREATE DATABASE shop; CREATE TABLE shop.posts (id INT PRIMARY KEY, title TEXT);
+         INSERT INTO shop.posts VALUES (1, 'one')",
+    );
+    let at = site.display().to_string();
+    bench.ok([
+        "site:add".to_owned(),
+        at.clone(),
+        "--name=shop".to_owned(),
+        format!("--code={at}"),
+        format!("--files={at}/uploads"),
+        format!("--database=mysql://root@localhost/shop?socket={}", server.socket().display()),
+    ]);
+    bench.back_up("shop.live");
+    let git = |what: &str| sh(&format!("{GIT} -C {at} {what}"));
+    let state = || (tree(&site.join("uploads")), schema(&server, "shop"));
+    let (sound, head) = (state(), git("rev-parse HEAD"));
+
+    fs::remove_dir_all(&site).unwrap();
+    server.run_sql("DROP TABLE shop.posts");
+    let plan = bench.run(["backup:restore", "shop.live", "--dry-run"]);
+    assert!(plan.0.status.success(), "{}", plan.err());
+    assert!(plan.err().contains("a repository is made there, with the branch main"), "{}", plan.err());
+    assert!(!site.exists());
+    let ran = bench.run(["backup:restore", "shop.live", "--yes"]);
+    assert!(ran.0.status.success(), "{}", ran.err());
+    let is_sound = || {
+        let now = state();
+        same(&now.0, &sound.0);
+        same(&now.1, &sound.1);
+    };
+    is_sound();
+    assert!(ran.err().contains("wp-config.php is not there"), "{}", ran.err());
+    assert_eq!(
+        (git("rev-parse HEAD"), git("status --porcelain --branch")),
+        (head.clone(), "## main\n".to_owned())
+    );
+    let undone = bench.run(["backup:restore", "shop.live", "--undo", "--yes"]);
+    assert!(undone.0.status.success(), "{}", undone.err());
+    assert!(undone.err().contains("he code stay as they are: there were none before"), "{}", undone.err());
+    assert_eq!(server.query("SHOW TABLES IN shop"), "");
+    assert_eq!(git("rev-parse HEAD"), head);
+
+    sh(&format!("cd {at} && rm -rf .git && printf hacked > index.php"));
+    let ran = bench.run(["backup:restore", "shop.live", "--yes"]);
+    assert!(ran.0.status.success(), "{}", ran.err());
+    is_sound();
+    assert_eq!(git("status --porcelain"), "");
+    let kept = git("for-each-ref --format='%(refname)' refs/undercroft/before");
+    assert!(ran.err().contains(kept.trim()), "{}", ran.err());
+    assert_eq!(git(&format!("show {}:index.php", kept.trim())), "hacked");
 }

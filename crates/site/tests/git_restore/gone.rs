@@ -1,6 +1,7 @@
 //! An environment whose repository is gone, with its work tree or without it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use undercroft_model::{CodeRevision, Silent};
@@ -134,6 +135,32 @@ fn what_was_made_goes_with_a_restore_that_is_given_up() {
             assert_eq!(fs::read_dir(&site).into_iter().flatten().count(), usize::from(keeps_files));
         }
     }
+}
+
+#[test]
+fn what_is_made_belongs_to_the_owner_of_what_is_around_it() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut gone = Gone::new();
+    let site = gone.play.site.clone();
+    for folder in ["home", "home/sites/site"] {
+        let mut order = gone.next().clone();
+        let home = gone.play.dir.path().join("home");
+        fs::create_dir_all(&home).unwrap();
+        std::os::unix::fs::chown(&home, Some(4242), Some(4343)).unwrap();
+        let site = gone.play.dir.path().join(folder);
+        order.repository = site.to_str().unwrap().to_owned();
+        restore::plan(&order, &gone.play.cache()).unwrap();
+        let staged = gone.play.restore(&order).unwrap();
+        assert_eq!(staged.notes.iter().any(|note| note.contains("number 4242")), folder != "home");
+        for file in ["", "index.php", ".git", ".git/config", ".git/index"] {
+            let facts = fs::metadata(site.join(file)).unwrap();
+            assert_eq!((facts.uid(), facts.gid()), (4242, 4343), "{file}");
+        }
+        fs::remove_dir_all(home).unwrap();
+    }
+    assert!(site.exists());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::desk::Desk;
 use super::look::{Looked, look};
 use super::stage;
 use super::view::{View, Wishes};
-use super::{Order, Plan, RestoreError, modes};
+use super::{Order, Plan, RestoreError};
 use crate::git::between::{between, has_commit};
 use crate::git::oid::ObjectId;
 use crate::git::shadow::Scratch;
@@ -48,7 +48,7 @@ pub(super) fn plan(order: &Order, cache: &Path) -> Result<Plan, RestoreError> {
     let spare = stage::spared(order);
     let wishes = Wishes { protect: &protect, remove_untracked: order.remove_untracked, spare: &spare };
     if let Some((desk, view)) = own.view(&wishes)? {
-        modes::check(&desk, &view)?;
+        own.check_modes(&desk, &view)?;
         fill(&mut plan, &own, &desk, &view)?;
         plan.notes.extend(view.held_back(&desk));
     }

@@ -112,6 +112,14 @@ impl Looked {
         Ok(Some((desk, view)))
     }
 
+    /// Refuses folders in which nothing can be laid out; there are none where all of them are yet to be made.
+    pub fn check_modes(&self, desk: &Desk<'_>, view: &View) -> Result<(), RestoreError> {
+        match &self.part.founding {
+            Some(founding) if !founding.top.exists() => Ok(()),
+            _ => modes::check(desk, view),
+        }
+    }
+
     /// The commit's submodules whose repositories are here, and in words those that are not.
     pub fn submodules(
         &self,
@@ -196,7 +204,7 @@ pub(super) fn stage(order: &Order, cache: &Path) -> Result<Staged, RestoreError>
     let wishes = Wishes { protect: &protect, remove_untracked, spare: &spare };
     let mut notes = own.notes();
     if let Some((desk, view)) = own.view(&wishes)? {
-        modes::check(&desk, &view)?;
+        own.check_modes(&desk, &view)?;
         notes.extend(view.held_back(&desk));
         let differing = if own.part.founding.is_some() { view.differing(&desk)?.len() } else { 0 };
         if differing > 0 {
