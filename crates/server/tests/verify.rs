@@ -107,7 +107,7 @@ async fn damage_is_told_even_where_it_can_not_be_noted() {
     house.write("live", "film.mp4", 900_000, 1);
     house.back_up(30).await;
     damage(&house);
-    // Nothing but the check opens a vault without its config.
+    // A check makes no config anew, and nothing else is written to a vault without one.
     fs::remove_file(folder(&house, "config")).unwrap();
     let (done, outcome) = check(&house).await;
     assert_eq!(done.result.as_deref(), Some("failed"));

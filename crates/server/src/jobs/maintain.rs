@@ -113,7 +113,7 @@ impl App {
         if proof.damaged.is_empty() && proof.disproved.is_empty() {
             return Ok(());
         }
-        let vault = self.vault_to_add(proof.vault)?;
+        let vault = self.vault(proof.vault)?;
         vault.note_damage(&proof.damaged, self.now().as_second())?;
         vault.take_back_damage(&proof.disproved)
     }
