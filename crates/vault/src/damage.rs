@@ -55,6 +55,11 @@ impl Noted {
         noted
     }
 
+    /// The packs that are noted.
+    pub(crate) fn packs(self) -> impl Iterator<Item = PackId> {
+        self.0.into_keys()
+    }
+
     /// Whether a fragment of a pack is noted.
     pub(crate) fn has(&self, pack: Option<PackId>, fragment: &FragmentRef) -> bool {
         pack.and_then(|pack| self.0.get(&pack)).is_some_and(|damaged| damaged.contains(fragment))
@@ -79,7 +84,7 @@ fn body(packs: &[DamagedPack], at: i64) -> Vec<u8> {
     out
 }
 
-fn read_body(object: &str, body: &[u8]) -> Result<DamageNote, Malformed> {
+pub(crate) fn read_body(object: &str, body: &[u8]) -> Result<DamageNote, Malformed> {
     let mut reader = Reader::new(body);
     let at = i64::from_le_bytes(reader.array()?);
     let mut packs = Vec::new();

@@ -9,6 +9,8 @@ use super::object::{Fetched, answers, fault, fetch, store};
 use super::report::{CopiedVault, CopyError, CopyPolicy, Damaged};
 use super::vault::{Came, Object, Route};
 use crate::config::is_config_of_this_release;
+use crate::damage::{DamagedPack, read_body};
+use crate::fragment::hex;
 use crate::keys::{SecretKey, VaultKeys};
 use crate::seal::{ObjectKind, open_object};
 use crate::store::StoreError;
@@ -109,6 +111,27 @@ impl Route<'_> {
             damaged.copied = true;
             came.copied += 1;
             came.bytes += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Brings the notes of damage in packs that were copied as they are: by these it is known that a piece is to be
+    /// taken from where it has healed.
+    pub(super) fn bring_notes(&self, ledger: &mut Ledger<'_>) -> Result<(), CopyError> {
+        let Some(keys) = self.judge().keys.filter(|_| ledger.has_damaged()) else { return Ok(()) };
+        let front = self.front();
+        for listed in self.from.list(&format!("{front}damage/")).map_err(CopyError::Source)? {
+            let Some(name) = listed.name.strip_prefix(&front) else { continue };
+            // What can't be read says nothing: the next check of the copy finds what it spoke of.
+            let Ok(bytes) = self.from.get(&listed.name) else { continue };
+            let (secret, writer) = (&keys.secret, &keys.writer);
+            let body = open_object(&bytes, ObjectKind::Damage, self.vault, secret, writer, b"");
+            let Some(note) = body.ok().and_then(|body| read_body(&listed.name, &body).ok()) else { continue };
+            let is_here = |pack: &DamagedPack| ledger.is_damaged(&format!("packs/{}", hex(&pack.pack.0)));
+            if note.packs.iter().all(is_here) {
+                ledger.note(std::iter::once(name))?;
+                store(self.to.as_ref(), &listed.name, &bytes)?;
+            }
         }
         Ok(())
     }

@@ -67,6 +67,11 @@ impl<'a> Ledger<'a> {
         self.damaged.contains(name)
     }
 
+    /// Whether any object was.
+    pub fn has_damaged(&self) -> bool {
+        !self.damaged.is_empty()
+    }
+
     /// Notes that this is about to be copied as it is, damaged.
     pub fn note_damaged(&mut self, name: &str) -> Result<(), CopyError> {
         if self.damaged.insert(name.to_owned()) { self.write(&[format!("damaged {name}")]) } else { Ok(()) }

@@ -98,6 +98,7 @@ impl Route<'_> {
                 if policy.remove {
                     self.remove(&source, &ledger, policy, &mut done)?;
                 }
+                self.bring_notes(&mut ledger)?;
                 let there = self.objects(&self.target()?);
                 ledger.tidy(&there.iter().map(|object| &object.name[..]).collect())?;
                 return Ok(done);
@@ -106,7 +107,7 @@ impl Route<'_> {
         Err(CopyError::Restless { vault: self.vault })
     }
 
-    /// Removes notes of damage that an earlier release brought along. They would hide what is whole here.
+    /// Removes notes of damage that were brought along. They would hide what is whole here by now.
     fn remove_notes(&self, listed: &[Listed], ledger: &Ledger<'_>) -> Result<(), CopyError> {
         for object in self.objects(listed) {
             if is_of_its_store(&object.name) && ledger.has(&object.name) {

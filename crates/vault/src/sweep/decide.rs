@@ -58,7 +58,9 @@ pub fn plan(
     plan.notes.extend(census.all_there(&plan.trash())?);
     let orphans = scene.orphans(now, policy)?;
     plan.orphans = orphans.into_iter().map(|mark| mark.name.clone()).collect();
-    choose_packs(&mut plan, &census, &doomed, now);
+    // All that a pack with damage has is whole elsewhere by now, or nothing would be swept; a copy has no use for it.
+    let marked: HashSet<_> = doomed.into_iter().chain(vault.noted_damage()?.packs()).collect();
+    choose_packs(&mut plan, &census, &marked, now);
     plan.room = room(&plan, &census);
     plan.index = segments::reason(vault, &staying(&plan, &census))?;
     if scene.records() != sorted(vault.records()?) {
@@ -329,7 +331,7 @@ fn spared_until(modified: SystemTime, policy: &SweepPolicy) -> Option<Timestamp>
 /// A pack that is less than half alive is always written anew: that frees more than it writes. Others are, those with
 /// least life first, until what is dead in the ones that stay is no more than the policy's share of what is alive:
 /// so a vault is never much larger than its backups need, and no more is written than that takes.
-pub(super) fn choose_packs(plan: &mut SweepPlan, census: &Census, doomed: &HashSet<PackId>, now: Timestamp) {
+pub(super) fn choose_packs(plan: &mut SweepPlan, census: &Census, marked: &HashSet<PackId>, now: Timestamp) {
     let mut others = Vec::new();
     let small = census.packs.iter().filter(|pack| pack.living > 0 && pack.len < SMALL).count();
     for pack in &census.packs {
@@ -338,9 +340,10 @@ pub(super) fn choose_packs(plan: &mut SweepPlan, census: &Census, doomed: &HashS
                 Some(until) => plan.spare.push(SparedPack { pack: hex(&pack.id.0), bytes: pack.len, until }),
                 None => plan.dead.push(swept(pack)),
             }
-        } else if doomed.contains(&pack.id) || pack.living < pack.len / 2 || small > MANY && pack.len < SMALL
+        } else if marked.contains(&pack.id) || pack.living < pack.len / 2 || small > MANY && pack.len < SMALL
         {
-            // One that an earlier sweep gave notice of may still go by a delete that comes late.
+            // One that an earlier sweep gave notice of may still go by a delete that comes late, and one with damage
+            // is of no use as a whole.
             plan.rewrite.push(swept(pack));
         } else {
             others.push(pack);

@@ -102,3 +102,29 @@ fn a_damaged_pack_is_better_than_none_and_gives_way_to_a_whole_one() {
         assert!(scene.store().get(&pack).unwrap() == whole);
     }
 }
+
+/// A piece that is damaged here and has healed is found in the copy where it is whole, at once.
+#[test]
+fn what_has_healed_here_is_whole_in_the_copy() {
+    let scene = scene();
+    let pack = scene.source.objects("packs/").into_iter().max_by_key(|pack| pack.len).unwrap().name;
+    let path = scene.source.folder.path().join(&pack);
+    let whole = std::fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    damaged[5000] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let source: Arc<dyn Store> = scene.source.store.clone();
+    let proof = check::vault(&source, SITE, &recovery(), Depth::Content, &Silent).unwrap();
+    scene.source.vault.note_damage(&proof.damaged, 7).unwrap();
+    for number in 1..4 {
+        scene.source.backup(10 + u128::from(number), 1, 1000, &tree(number));
+    }
+    let copied = scene.copy().unwrap();
+    assert_eq!(told(&copied.vaults[0]), [&pack]);
+    assert_eq!(scene.all_whole().len(), 6);
+    // Once the pack is whole, nothing says otherwise.
+    std::fs::write(&path, whole).unwrap();
+    scene.copy().unwrap();
+    assert_eq!(vault(scene.folder.path()).damage_notes().unwrap(), []);
+    assert_eq!(scene.all_whole().len(), 6);
+}

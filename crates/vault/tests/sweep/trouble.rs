@@ -36,6 +36,28 @@ fn a_pack_with_damage_that_is_healed_is_written_anew() {
 }
 
 /// What is needed and damaged, and not noted yet, is not given up: its pack stays.
+/// Else no copy of the store would ever be told to be whole again.
+#[test]
+fn a_pack_with_damage_is_written_anew_though_all_in_it_lives() {
+    let keeping = keeping();
+    keeping.backup(1, 0, 1000, &tree(1));
+    let pack = keeping.objects("packs/").into_iter().max_by_key(|pack| pack.len).unwrap();
+    let path = keeping.folder.path().join(&pack.name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[5000] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let store: Arc<dyn Store> = keeping.store.clone();
+    let check = || check::vault(&store, common::SITE, &common::recovery(), Depth::Content, &Silent).unwrap();
+    keeping.vault.note_damage(&check().damaged, 7).unwrap();
+    keeping.backup(2, 1, 1000, &tree(1));
+    let first = keeping.read(1).unwrap();
+    keeping.sweep(2);
+    assert!(!path.exists());
+    assert!(keeping.read(1).unwrap() == first && check().is_clean());
+    let plan = keeping.plan(3, &bold()).unwrap();
+    assert!(plan.rewrite.is_empty() && plan.dead.is_empty(), "and only once");
+}
+
 #[test]
 fn a_pack_with_damage_that_nobody_knew_of_stays() {
     let keeping = three();
