@@ -115,3 +115,28 @@ async fn damage_is_told_even_where_it_can_not_be_noted() {
     assert!(outcome.notes.iter().any(|note| note.contains("could not be noted")), "{outcome:?}");
     assert!(objects(&house, "damage").is_empty());
 }
+
+/// Who looks at the list must see what the check of the night has found.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_check_finds_is_said_of_the_backups() {
+    let house = House::new().await;
+    house.write("live", "film.mp4", 900_000, 1);
+    let folder = house.back_up(30).await;
+    let (done, _) = check(&house).await;
+    assert_eq!(done.result.as_deref(), Some("succeeded"));
+    assert!(house.entry(folder).await.proven.is_none(), "a check of the vault is no proof of one backup");
+    damage(&house);
+    let (done, _) = check(&house).await;
+    assert_eq!(done.result.as_deref(), Some("failed"));
+    let proven = house.entry(folder).await.proven.unwrap();
+    assert!(!proven.good && !proven.summary.is_empty(), "{proven:?}");
+    let [backup] = vault_of(&house).records().unwrap()[..] else { panic!("one backup") };
+    check(&house).await;
+    assert_eq!(vault_of(&house).marks_of(backup).unwrap().len(), 1, "it is said once");
+    // The next backup heals it, and that is said as well.
+    house.clock.set(60);
+    house.back_up(30).await;
+    let (done, outcome) = check(&house).await;
+    assert_eq!(done.result.as_deref(), Some("succeeded"), "{outcome:?}");
+    assert!(house.entry(folder).await.proven.unwrap().good);
+}

@@ -86,6 +86,7 @@ impl App {
         let is_unsure = self.is_unsure(site.id).await?;
         let mut notes: Vec<_> = proof.notes.iter().map(|note| named(note, &known)).collect();
         notes.extend(told_of_unneeded(&proof, &lost::lost(&known, &proof.recorded), is_unsure));
+        notes.extend(self.mark_found(site.id, &known, &proof, depth).await);
         for report in lost::lost(&known, &proof.recorded) {
             problems.push(lost::problem(report, &site.name));
         }

@@ -4,6 +4,7 @@ mod abandoned;
 mod backup;
 mod beginning;
 mod ended;
+mod found;
 mod maintain;
 mod recovery;
 mod restore;
