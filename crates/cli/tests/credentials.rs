@@ -32,11 +32,12 @@ fn take_code_of_live(bench: &Bench, held_back: &[&str]) {
     for how in ["--dry-run", "--yes"] {
         let ran = bench.run(["backup:restore", "shop.test", "--from=shop.live", "--element=code", how]);
         assert!(ran.0.status.success(), "{}", ran.err());
+        let said = format!("{}{}", ran.out(), ran.err());
         for path in held_back {
-            let told = ran.err().lines().filter(|line| line.contains(path) && line.contains(TOLD)).count();
-            assert_eq!(told, 1, "{how} {path}: {}", ran.err());
+            let told = said.lines().filter(|line| line.contains(path) && line.contains(TOLD)).count();
+            assert_eq!(told, 1, "{how} {path}: {said}");
         }
-        assert_eq!(ran.err().matches(TOLD).count(), held_back.len(), "{}", ran.err());
+        assert_eq!(said.matches(TOLD).count(), held_back.len(), "{said}");
     }
 }
 

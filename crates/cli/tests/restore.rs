@@ -97,7 +97,7 @@ fn a_broken_wordpress_comes_back_by_one_command_and_the_restore_can_be_undone() 
     assert!(!is_served(&wordpress, &post));
     let broken = state();
     let plan = bench.run(["backup:restore", "shop.live", "--dry-run"]);
-    let told = plan.err();
+    let told = format!("{}{}", plan.out(), plan.err());
     assert!(plan.0.status.success(), "{told}");
     for line in [
         "database: added wp_posts",

@@ -161,6 +161,36 @@ fn an_undoing_of_code_in_a_repository_can_be_undone() {
     assert_eq!(read(), "<?php // shop\n");
 }
 
+/// Most of all where the commit has yet to come, as another environment's the first time.
+#[test]
+fn a_dry_run_of_a_repository_tells_what_will_be() {
+    let bench = Bench::new();
+    let site = add_small_site(&bench);
+    let test = bench.path("staging");
+    let copy = format!("git clone -q {} {}", site.display(), test.display());
+    sh(&copy);
+    let folder = test.display().to_string();
+    let added = ["site:add", &folder, "--name=shop", "--env=test", &format!("--code={folder}")];
+    bench.ok([&added[..], &["--no-files", "--no-database"]].concat());
+    fs::write(site.join("news.php"), "<?php // news").unwrap();
+    sh(&format!(
+        "cd {} && git add . && git -c user.name=a -c user.email=a@a commit -qm News",
+        site.display()
+    ));
+    bench.back_up("shop.live");
+    let restore = ["backup:restore", "shop.test", "--from=shop.live", "--element=code"];
+    let plan = bench.ok([&restore[..], &["--dry-run", "--quiet"]].concat());
+    assert!(plan.contains("1 commits come, 0 go") && plan.contains("code: added news.php"), "{plan}");
+    assert!(!test.join("news.php").exists());
+    fs::write(test.join("index.php"), "worked on").unwrap();
+    bench.ok([&restore[..], &["--yes"]].concat());
+    assert!(test.join("news.php").exists());
+    let plan = bench.ok(["backup:restore", "shop.test", "--undo", "--dry-run"]);
+    assert!(plan.contains("with what was in no commit then"), "{plan}");
+    bench.ok(["backup:restore", "shop.test", "--undo", "--yes"]);
+    assert_eq!(fs::read_to_string(test.join("index.php")).unwrap(), "worked on");
+}
+
 #[test]
 fn what_is_lost_of_other_tables_stands_in_no_tables_way() {
     let shop = Shop::new("root");

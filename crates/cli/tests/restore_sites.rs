@@ -104,7 +104,7 @@ fn a_broken_drupal_in_a_repository_comes_back_and_the_restore_can_be_undone() {
     let plan = bench.run(["backup:restore", "garden.live", "--dry-run"]);
     assert!(plan.0.status.success(), "{}", plan.err());
     for line in ["After the backup", "index.php", "database: added node__body"] {
-        assert!(plan.err().contains(line), "{line}: {}", plan.err());
+        assert!(plan.out().contains(line), "{line}: {}", plan.out());
     }
     assert_eq!(git("status --porcelain"), status);
     assert_eq!(git("rev-parse HEAD"), later);
@@ -258,7 +258,7 @@ fn a_site_that_was_deleted_altogether_comes_back_by_one_command() {
     server.run_sql("DROP TABLE shop.posts");
     let plan = bench.run(["backup:restore", "shop.live", "--dry-run"]);
     assert!(plan.0.status.success(), "{}", plan.err());
-    assert!(plan.err().contains("a repository is made there, with the branch main"), "{}", plan.err());
+    assert!(plan.out().contains("a repository is made there, with the branch main"), "{}", plan.out());
     assert!(!site.exists());
     let ran = bench.run(["backup:restore", "shop.live", "--yes"]);
     assert!(ran.0.status.success(), "{}", ran.err());

@@ -35,7 +35,7 @@ pub async fn run(context: &Context, args: BackupRestore) -> Result<(), Failure> 
         let workflow = context.client.create_workflow(site.id, &env, "plan_restore", &params).await?;
         let done = follow(context, &site, workflow, &mut stop, "Nothing was changed.").await?;
         let outcome = finished(context, &done, &args.site_env)?;
-        tell::plan(context, &outcome);
+        tell::plan(context, &outcome)?;
         context.messages.notice("This is what would change. Nothing was changed.");
         return Ok(());
     }

@@ -45,7 +45,7 @@ async fn sweep(context: &Context, site: &SiteObject, args: &VaultSweep) -> Resul
         }
     }
     let outcome: SweepOutcome = serde_json::from_value(done.outcome).unwrap_or_default();
-    tell(context, site, &outcome, args.dry_run);
+    tell(context, site, &outcome, args.dry_run)?;
     Ok(outcome.refused.is_empty())
 }
 
@@ -60,8 +60,22 @@ fn way_on(reason: &str) -> &'static str {
     }
 }
 
-fn tell(context: &Context, site: &SiteObject, outcome: &SweepOutcome, dry_run: bool) {
-    let say = |text: String| context.messages.notice(&format!("{}: {text}", site.name));
+/// Tells what went; of a dry run, what would go is the result.
+fn tell(context: &Context, site: &SiteObject, outcome: &SweepOutcome, dry_run: bool) -> Result<(), Failure> {
+    for refused in &outcome.refused {
+        context.messages.warning(&format!("{}: {refused}", site.name));
+    }
+    let lines: Vec<_> = told(outcome, dry_run).iter().map(|line| format!("{}: {line}", site.name)).collect();
+    if dry_run {
+        return context.print(&format!("{}\n", lines.join("\n")));
+    }
+    lines.iter().for_each(|line| context.messages.notice(line));
+    Ok(())
+}
+
+fn told(outcome: &SweepOutcome, dry_run: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |text: String| lines.push(text);
     let (goes, would) = if dry_run { ("goes", "would be") } else { ("went", "was") };
     for (backup, reason) in &outcome.backups {
         say(format!("the backup {backup} {goes}: {reason}"));
@@ -84,15 +98,13 @@ fn tell(context: &Context, site: &SiteObject, outcome: &SweepOutcome, dry_run: b
     for note in &outcome.notes {
         say(note.clone());
     }
-    for refused in &outcome.refused {
-        context.messages.warning(&format!("{}: {refused}", site.name));
-    }
     let frees = human_size(u64::try_from(outcome.frees).unwrap_or(0));
     say(format!(
         "{frees} {would} freed, {} stay; the backups that are kept need {}.",
         human_size(outcome.stays),
         human_size(outcome.living)
     ));
+    lines
 }
 
 fn told_of_packs(packs: u64, what: &str, dry_run: bool) -> String {

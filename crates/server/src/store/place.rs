@@ -74,8 +74,8 @@ fn foreign(folder: &Path) -> io::Result<Option<String>> {
         if name == "vaults" {
             return Ok(None);
         }
-        // The root of a disk has the like.
-        if !name.starts_with('.') && name != "lost+found" {
+        // The root of a disk has the like; and a copy that was killed soon after it began.
+        if !name.starts_with('.') && !["lost+found", "tmp"].contains(&&name[..]) {
             first.get_or_insert(name);
         }
     }
@@ -149,6 +149,7 @@ mod tests {
         assert!(matches!(place(&path("dangling"), &own), Err(PlaceError::Unreachable { .. })));
         fs::create_dir_all(path("site/wp-content")).unwrap();
         fs::create_dir_all(path("mount/lost+found")).unwrap();
+        fs::create_dir_all(path("mount/tmp")).unwrap();
         fs::create_dir_all(path("copy/vaults")).unwrap();
         fs::write(path("copy/README"), "").unwrap();
         assert!(matches!(place(&path("site"), &own), Err(PlaceError::Taken { .. })));

@@ -7,11 +7,11 @@ use undercroft_site::git::restore as git;
 use undercroft_site::profile::{credential_files, missing_settings};
 use uuid::Uuid;
 
-use super::RestoreOrder;
 use super::error::PartError;
 use super::objects::{self, What};
 use super::part::{How, Scene, Source};
 use super::tree::own_settings;
+use super::{ElementOrder, RestoreOrder};
 
 /// What is asked of a repository.
 pub struct GitOrder<'a> {
@@ -85,6 +85,19 @@ pub(super) fn tell_lost_settings(order: &RestoreOrder, observer: &dyn Observer) 
     }
 }
 
+impl RestoreOrder {
+    /// The repository, and the restore that is taken back, if the one keeps what was before the other.
+    pub(super) fn kept_state(&self, one: &ElementOrder) -> Result<Option<(String, Uuid)>, PartError> {
+        let (Element::Code, Some(restore), Some(CodeSource::Git { repository, .. })) =
+            (one.element, self.takes_back, &self.settings.code)
+        else {
+            return Ok(None);
+        };
+        let is_kept = git::kept(repository)?.iter().any(|kept| kept.id == restore);
+        Ok(is_kept.then(|| (repository.clone(), restore)))
+    }
+}
+
 impl GitOrder<'_> {
     /// The archived commit.
     pub fn commit(&self) -> &str {
@@ -94,11 +107,7 @@ impl GitOrder<'_> {
     /// Decides how the repository goes back; lays the archive's own out if the environment's lacks the commit.
     pub fn decide(&mut self, scene: &Scene<'_>, source: &Source) -> Result<How, PartError> {
         if git::needs_objects(&self.order)? {
-            let folder = objects::folder(self.cache, self.order.id);
-            let place = (folder.as_path(), self.order.id);
-            let vault = (scene.vault, scene.index);
-            objects::lay_out(vault, &source.archive, What::Repository, place, scene.observer)?;
-            self.order.objects = Some(folder);
+            self.lay_out(scene, source)?;
         }
         let staged = git::stage(&self.order, self.cache)?;
         Ok(How::Git { staged, objects: self.order.objects.clone() })
@@ -112,8 +121,24 @@ impl GitOrder<'_> {
         Ok(())
     }
 
-    /// Says what would change.
-    pub fn plan(&self) -> Result<git::Plan, PartError> {
-        Ok(git::plan(&self.order, self.cache)?)
+    /// Says what would change; the archive's repository is laid out for that if the environment's lacks the commit, and
+    /// removed again.
+    pub fn plan(&mut self, scene: &Scene<'_>, source: &Source) -> Result<git::Plan, PartError> {
+        if !git::needs_objects(&self.order)? {
+            return Ok(git::plan(&self.order, self.cache)?);
+        }
+        let folder = self.lay_out(scene, source)?;
+        let plan = git::plan(&self.order, self.cache);
+        objects::remove(&folder)?;
+        Ok(git::Plan { needs_objects: false, ..plan? })
+    }
+
+    fn lay_out(&mut self, scene: &Scene<'_>, source: &Source) -> Result<PathBuf, PartError> {
+        let folder = objects::folder(self.cache, self.order.id);
+        let place = (folder.as_path(), self.order.id);
+        let vault = (scene.vault, scene.index);
+        objects::lay_out(vault, &source.archive, What::Repository, place, scene.observer)?;
+        self.order.objects = Some(folder.clone());
+        Ok(folder)
     }
 }

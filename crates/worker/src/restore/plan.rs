@@ -49,9 +49,26 @@ fn plan_one(
     let source = element.source();
     let changes = ElementChanges { archive: element.archive.name.clone(), ..ElementChanges::default() };
     Ok(match order.kind(element, place, theirs)? {
-        Kind::Database(database) => of_database(changes, database.plan(scene, &source, order.id)?),
+        Kind::Database(database) => {
+            let mut changes = of_database(changes, database.plan(scene, &source, order.id)?);
+            changes.remarks.extend(order.search_replace.iter().map(|(old, new)| {
+                let text = format!(
+                    "{old} is replaced with {new} in the rows on their way; the restore tells how often"
+                );
+                Remark::note("", text)
+            }));
+            changes
+        }
         Kind::Tree(tree) => of_tree(changes, tree.plan(scene, &source)?),
-        Kind::Git(git) => of_repository(changes, git.plan()?),
+        Kind::Git(mut git) => {
+            let mut changes = of_repository(changes, git.plan(scene, &source)?);
+            if order.kept_state(element)?.is_some() {
+                let text = "the work tree goes back to just what it was before that restore, with what was in no commit \
+                            then";
+                changes.remarks.push(Remark::note("", text));
+            }
+            changes
+        }
     })
 }
 

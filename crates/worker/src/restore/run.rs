@@ -252,13 +252,13 @@ fn decide<'a>(
         archive: element.archive.name.clone(),
         how,
     };
-    if let (Element::Code, Some(restore), Some(CodeSource::Git { repository, .. })) =
+    if let Some((repository, restore)) = order.kept_state(element)? {
+        let how = How::GitBack { repository, restore, id: order.id };
+        return Ok(Part { staged: staged(how), source, tree: None });
+    }
+    if let (Element::Code, Some(_), Some(CodeSource::Git { .. })) =
         (element.element, order.takes_back, &order.settings.code)
     {
-        if git::kept(repository)?.iter().any(|kept| kept.id == restore) {
-            let how = How::GitBack { repository: repository.clone(), restore, id: order.id };
-            return Ok(Part { staged: staged(how), source, tree: None });
-        }
         let text = "the repository keeps nothing of the time before that restore: it goes back to the commit of then, \
                     and what was in no commit stays in the safety backup";
         scene.observer.remark(Element::Code, Remark::note("", text));
