@@ -189,6 +189,17 @@ fn a_dry_run_of_a_repository_tells_what_will_be() {
     assert!(plan.contains("with what was in no commit then"), "{plan}");
     bench.ok(["backup:restore", "shop.test", "--undo", "--yes"]);
     assert_eq!(fs::read_to_string(test.join("index.php")).unwrap(), "worked on");
+    // In a plain folder nothing tells what of it is in no repository.
+    fs::remove_dir_all(test.join(".git")).unwrap();
+    bench.ok(["env:update", "shop.test", "--code-folder", &format!("--code={folder}")]);
+    fs::write(test.join("private.txt"), "mine").unwrap();
+    for how in ["--dry-run", "--yes"] {
+        let told = bench.fails([&restore[..], &[how]].concat());
+        assert!(told.contains("all in it that git does not track would go"), "{told}");
+    }
+    assert!(test.join("private.txt").exists());
+    bench.ok([&restore[..], &["--yes", "--remove-untracked"]].concat());
+    assert!(!test.join("private.txt").exists());
 }
 
 #[test]

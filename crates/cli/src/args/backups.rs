@@ -92,7 +92,8 @@ pub struct BackupRestore {
     /// Load the database over the one that is there, for accounts that may make no scratch schema; not all or nothing
     #[arg(long)]
     pub in_place: bool,
-    /// Remove files from a git work tree that git does not track; ignored ones and the files folder stay
+    /// Remove files from a git work tree that git does not track; ignored ones and the files folder stay. Where a plain
+    /// folder takes a repository's backup, whatever is not in that goes
     #[arg(long)]
     pub remove_untracked: bool,
     /// Bring back all that is whole where the vault is damaged: the rest stays as it is, and is named

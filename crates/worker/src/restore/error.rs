@@ -1,5 +1,7 @@
 //! Why a restore, or a part of one, could not be done.
 
+use std::path::PathBuf;
+
 use undercroft_model::{Cancelled, Element};
 use undercroft_site::database::restore::RestoreError as DatabaseError;
 use undercroft_site::files::restore::{
@@ -80,6 +82,16 @@ pub enum PartError {
     /// Nothing of what was asked for is whole.
     #[error("nothing of the {0} that was asked for is whole in the vault")]
     NothingWhole(Element),
+    /// The archive is a repository's, and the place a folder with something in it.
+    #[error(
+        "the backup is of a git repository, and {} is a plain folder: all in it that git does not track would go. If it \
+         may, say --remove-untracked; or make the folder a clone of the repository, and say so with env:update --code",
+        folder.display()
+    )]
+    GitOverFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A part of this program failed in a way that it should not.
     #[error("it stopped unexpectedly; please report this as a mistake in Undercroft")]
     Panicked,

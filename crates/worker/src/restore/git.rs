@@ -98,6 +98,24 @@ impl RestoreOrder {
     }
 }
 
+impl RestoreOrder {
+    /// Refuses to put a repository's archive in the place of a folder in which there is anything: whatever git does not
+    /// track is in no such archive, and would go without a word.
+    pub(super) fn spares_untracked(&self, one: &ElementOrder) -> Result<(), PartError> {
+        let (Element::Code, Some(CodeSource::Folder { path, .. })) = (one.element, &self.settings.code)
+        else {
+            return Ok(());
+        };
+        let is_of_git = matches!(&one.facts, Some(Facts::Code(facts)) if facts.commit.is_some());
+        let is_asked = self.remove_untracked || self.takes_back.is_some() || !self.paths.is_empty();
+        let is_empty = std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
+        match is_of_git && !is_asked && !is_empty {
+            true => Err(PartError::GitOverFolder { folder: path.clone() }),
+            false => Ok(()),
+        }
+    }
+}
+
 impl GitOrder<'_> {
     /// The archived commit.
     pub fn commit(&self) -> &str {

@@ -98,6 +98,7 @@ impl RestoreOrder {
         }
         let now = one.now.as_ref().map(|(archive, captured)| (archive, *captured));
         if let Some(tree) = self.trees(place, theirs).order(one.element, now) {
+            self.spares_untracked(one)?;
             return Ok(Kind::Tree(tree));
         }
         let git = (one.element == Element::Code)
