@@ -38,11 +38,15 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder), temporary(folder) as work, nothing_left():
         report = Report(options.scale, options.runs)
-        for name in options.only:
-            workload = WORKLOADS[name](folder, options.scale, options.seed)
-            check_space(folder, name, options.scale)
-            workload.make(tell)
-            Bench(options, workload, tools_for(name, options, report), Path(work), report).measure()
+        try:
+            for name in options.only:
+                workload = WORKLOADS[name](folder, options.scale, options.seed)
+                check_space(folder, name, options.scale)
+                workload.make(tell)
+                Bench(options, workload, tools_for(name, options, report), Path(work), report).measure()
+        except (SystemExit, KeyboardInterrupt):
+            print(report.markdown())  # an hour's figures are not thrown away
+            raise
     print(report.markdown())
     if options.write:
         path = ROOT / "docs/benchmarks.md"
