@@ -108,12 +108,23 @@ impl RestoreOrder {
         };
         let is_of_git = matches!(&one.facts, Some(Facts::Code(facts)) if facts.commit.is_some());
         let is_asked = self.remove_untracked || self.takes_back.is_some() || !self.paths.is_empty();
-        let is_empty = std::fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
-        match is_of_git && !is_asked && !is_empty {
+        let uploads = self.settings.files.as_ref().map(|files| files.path.as_path());
+        match is_of_git && !is_asked && holds_something(path, uploads) {
             true => Err(PartError::GitOverFolder { folder: path.clone() }),
             false => Ok(()),
         }
     }
+}
+
+/// Whether there is anything but folders in a folder, and in what lies apart from it.
+fn holds_something(folder: &Path, apart: Option<&Path>) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => {
+            Some(entry.path().as_path()) != apart && holds_something(&entry.path(), apart)
+        }
+        _ => true,
+    })
 }
 
 impl GitOrder<'_> {
