@@ -27,7 +27,7 @@ docs: ## Build the documentation; a broken link fails
 demo: build ## Back up a real WordPress, made for the purpose, and show the result
 	scripts/demo
 
-bench: build ## Measure beside other tools, 40 minutes; BENCH="--scale 0.02 --only files" for less
+bench: build ## Measure beside other tools, two hours; BENCH="--scale 0.02 --only files" for less
 	scripts/install-needs build bench
 	python3 scripts/bench $(BENCH)
 
