@@ -48,6 +48,10 @@ impl Context {
         output::print(text).map_err(Failure::Print)
     }
 
+    fn print_lines(&self, lines: &[String]) -> Result<(), Failure> {
+        self.print(&format!("{}\n", lines.join("\n")))
+    }
+
     fn print_rows(&self, rows: &Rows, options: &OutputOptions) -> Result<(), Failure> {
         self.print(&output::render_rows(rows, options, terminal_width())?)
     }

@@ -67,7 +67,7 @@ fn tell(context: &Context, site: &SiteObject, outcome: &SweepOutcome, dry_run: b
     }
     let lines: Vec<_> = told(outcome, dry_run).iter().map(|line| format!("{}: {line}", site.name)).collect();
     if dry_run {
-        return context.print(&format!("{}\n", lines.join("\n")));
+        return context.print_lines(&lines);
     }
     lines.iter().for_each(|line| context.messages.notice(line));
     Ok(())

@@ -70,7 +70,7 @@ impl App {
             env: env.name,
             settings: env.settings,
             backups,
-            elements: params.elements.clone(),
+            elements: params.elements,
             deep,
         };
         let proven = Arc::<Mutex<Vec<_>>>::default();

@@ -1,5 +1,7 @@
 //! The guises that values have a text in.
 
+use super::wrapped::json;
+
 /// A pair of texts as it is, as JSON has it (slashes escaped or not, other letters than ASCII's too, and JSON
 /// within JSON), and as URLs have it.
 pub(super) fn guises(old: &str, new: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -26,24 +28,6 @@ fn slashes() -> impl Iterator<Item = String> {
         .chain([8])
         .flat_map(|depth| ["u002f", "u002F"].map(|code| format!("{}{code}", "\\".repeat(depth))));
     escaped.chain(coded)
-}
-
-fn json(text: &str, slashes: bool, letters: bool) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '/' if slashes => out.push_str("\\/"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (!c.is_ascii() && letters) || c < ' ' => {
-                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn percent(text: &str, large: bool) -> String {

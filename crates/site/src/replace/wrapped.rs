@@ -129,7 +129,7 @@ impl Wrapping {
 }
 
 /// The inside of a JSON string as PHP writes it.
-fn json(text: &str, slashes: bool, letters: bool) -> String {
+pub(super) fn json(text: &str, slashes: bool, letters: bool) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         match c {

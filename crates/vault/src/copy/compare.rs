@@ -118,7 +118,10 @@ impl Route<'_> {
     /// Brings the notes of damage in packs that were copied as they are: by these it is known that a piece is to be
     /// taken from where it has healed.
     pub(super) fn bring_notes(&self, ledger: &mut Ledger<'_>) -> Result<(), CopyError> {
-        let Some(keys) = self.judge().keys.filter(|_| ledger.has_damaged()) else { return Ok(()) };
+        if !ledger.has_damaged() {
+            return Ok(());
+        }
+        let Some(keys) = self.judge().keys else { return Ok(()) };
         let front = self.front();
         for listed in self.from.list(&format!("{front}damage/")).map_err(CopyError::Source)? {
             let Some(name) = listed.name.strip_prefix(&front) else { continue };

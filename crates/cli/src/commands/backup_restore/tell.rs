@@ -35,7 +35,7 @@ pub fn plan(context: &Context, outcome: &RestoreOutcome) -> Result<(), Failure> 
         lost.into_iter().for_each(|remark| context.messages.warning(&sentence(*element, remark)));
     }
     lines.extend(outcome.advice.iter().map(|note| capital(note)));
-    context.print(&format!("{}\n", lines.join("\n")))
+    context.print_lines(&lines)
 }
 
 /// Tells what was done.
